@@ -1,0 +1,168 @@
+// Endpoints as the whole house speaks of them: route, methods, traffic, shadows, and the checks that make them valid.
+// Pure. Matching a path to a route at run time stands in client/src/model/routing-table.ts.
+
+import { shown } from "./backend.ts";
+import { type Refusal, fault } from "./faults.ts";
+import { LIMITS } from "./limits.ts";
+import { type BackendName, type EndpointName, parseBackendName, parseEndpointName } from "./names.ts";
+import { type Result, err, ok } from "./result.ts";
+import { parseRoute } from "./route.ts";
+
+/** One share of an endpoint's traffic. */
+export interface WeightedBackend {
+  readonly backend: BackendName;
+  /** 0 to 1. */
+  readonly weight: number;
+}
+
+/** A backend that gets copies of an endpoint's requests. */
+export interface ShadowBackend {
+  readonly backend: BackendName;
+  /** 0 to 1. */
+  readonly proportion: number;
+}
+
+/** An endpoint as the operator asks for it, every default filled in. */
+export interface EndpointSpec {
+  readonly name: EndpointName;
+  /** HTTP path pattern; null: headless. */
+  readonly route: string | null;
+  /** Upper case. */
+  readonly methods: readonly string[];
+  /** Sorted by backend; weights sum to 1. */
+  readonly traffic: readonly WeightedBackend[];
+  /** Sorted by backend. */
+  readonly shadows: readonly ShadowBackend[];
+  /** Deadline of a request, in milliseconds. */
+  readonly requestTimeoutMs: number;
+  /** Largest request body, in bytes. */
+  readonly maxBodyBytes: number;
+}
+
+/** How far the sum of weights may be from 1. */
+export const WEIGHT_TOLERANCE = 1e-8;
+
+const invalid = (field: string, message: string): { readonly ok: false; readonly error: Refusal } =>
+  err(fault("invalid_argument", message, { field }));
+
+const byBackend = (a: { readonly backend: string }, b: { readonly backend: string }): number =>
+  a.backend < b.backend ? -1 : a.backend > b.backend ? 1 : 0;
+
+/** Checks a split: known form, weights >= 0, sum 1 ± 1e-8, no backend twice. Returns it sorted. */
+export function parseTraffic(
+  shares: readonly { readonly backend: unknown; readonly weight: unknown }[],
+): Result<readonly WeightedBackend[], Refusal> {
+  if (shares.length === 0) return invalid("traffic", "traffic needs at least one backend");
+  if (shares.length > LIMITS.backendsPerEndpoint) {
+    return invalid("traffic", `traffic can be split over at most ${LIMITS.backendsPerEndpoint} backends`);
+  }
+  const seen = new Set<string>();
+  const traffic: WeightedBackend[] = [];
+  let sum = 0;
+  for (const { backend, weight } of shares) {
+    const name = parseBackendName(backend);
+    if (!name.ok) return name;
+    if (seen.has(name.value)) return invalid("traffic", `backend "${name.value}" stands twice in the traffic`);
+    seen.add(name.value);
+    if (typeof weight !== "number" || !Number.isFinite(weight) || weight < 0) {
+      return invalid("traffic", `the weight of "${name.value}" must be a number of at least 0, not ${shown(weight)}`);
+    }
+    sum += weight;
+    traffic.push({ backend: name.value, weight });
+  }
+  if (Math.abs(sum - 1) > WEIGHT_TOLERANCE) {
+    return invalid("traffic", `the weights must sum to 1, not ${Number(sum.toPrecision(10))}`);
+  }
+  return ok(traffic.sort(byBackend));
+}
+
+/** Checks a shadow's proportion. */
+export function parseProportion(value: unknown): Result<number, Refusal> {
+  if (typeof value === "number" && value >= 0 && value <= 1) return ok(value);
+  return invalid("proportion", `the proportion of a shadow must be a number from 0 to 1, not ${shown(value)}`);
+}
+
+const HTTP_TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}$/;
+
+/** Checks HTTP methods; upper-cases them; none: GET. */
+export function parseHttpMethods(methods: readonly unknown[]): Result<readonly string[], Refusal> {
+  if (methods.length === 0) return ok(["GET"]);
+  if (methods.length > LIMITS.httpMethodsPerEndpoint) {
+    return invalid("methods", `an endpoint can have at most ${LIMITS.httpMethodsPerEndpoint} methods`);
+  }
+  const result: string[] = [];
+  for (const method of methods) {
+    if (typeof method !== "string" || !HTTP_TOKEN.test(method)) {
+      return invalid("methods", `${shown(method)} is not an HTTP method`);
+    }
+    const upper = method.toUpperCase();
+    if (upper === "CONNECT" || upper === "TRACE") return invalid("methods", `${upper} cannot be served`);
+    if (!result.includes(upper)) result.push(upper);
+  }
+  return ok(result);
+}
+
+/** Checks a deadline; 0 or undefined: the default. */
+export function parseRequestTimeoutMs(value: unknown): Result<number, Refusal> {
+  if (value === undefined || value === 0) return ok(LIMITS.requestTimeoutMs);
+  if (typeof value === "number" && Number.isInteger(value) && value > 0 && value <= LIMITS.maxRequestTimeoutMs) return ok(value);
+  return invalid("requestTimeoutMs", `requestTimeoutMs must be a whole number from 1 to ${LIMITS.maxRequestTimeoutMs}, not ${shown(value)}`);
+}
+
+/** Checks a limit of the request body; 0 or undefined: the default. */
+export function parseMaxBodyBytes(value: unknown): Result<number, Refusal> {
+  if (value === undefined || value === 0) return ok(LIMITS.requestBodyBytes);
+  if (typeof value === "number" && Number.isInteger(value) && value > 0 && value <= LIMITS.maxRequestBodyBytes) return ok(value);
+  return invalid("maxBodyBytes", `maxBodyBytes must be a whole number from 1 to ${LIMITS.maxRequestBodyBytes}, not ${shown(value)}`);
+}
+
+/** Checks an endpoint. An empty or missing route makes it headless. */
+export function parseEndpointSpec(input: {
+  readonly name: unknown;
+  readonly route?: unknown;
+  readonly methods?: readonly unknown[] | undefined;
+  readonly traffic: readonly { readonly backend: unknown; readonly weight: unknown }[];
+  readonly shadows?: readonly { readonly backend: unknown; readonly proportion: unknown }[] | undefined;
+  readonly requestTimeoutMs?: unknown;
+  readonly maxBodyBytes?: unknown;
+}): Result<EndpointSpec, Refusal> {
+  const name = parseEndpointName(input.name);
+  if (!name.ok) return name;
+  let route: string | null = null;
+  if (input.route !== undefined && input.route !== null && input.route !== "") {
+    const parsed = parseRoute(input.route);
+    if (!parsed.ok) return parsed;
+    route = parsed.value.pattern;
+  }
+  const methods = parseHttpMethods(input.methods ?? []);
+  if (!methods.ok) return methods;
+  const traffic = parseTraffic(input.traffic);
+  if (!traffic.ok) return traffic;
+  const shadows: ShadowBackend[] = [];
+  for (const shadow of input.shadows ?? []) {
+    const backend = parseBackendName(shadow.backend);
+    if (!backend.ok) return backend;
+    const proportion = parseProportion(shadow.proportion);
+    if (!proportion.ok) return proportion;
+    if (shadows.some((s) => s.backend === backend.value)) {
+      return invalid("shadows", `backend "${backend.value}" stands twice in the shadows`);
+    }
+    if (proportion.value > 0) shadows.push({ backend: backend.value, proportion: proportion.value });
+  }
+  if (shadows.length > LIMITS.shadowsPerEndpoint) {
+    return invalid("shadows", `an endpoint can have at most ${LIMITS.shadowsPerEndpoint} shadows`);
+  }
+  const requestTimeoutMs = parseRequestTimeoutMs(input.requestTimeoutMs);
+  if (!requestTimeoutMs.ok) return requestTimeoutMs;
+  const maxBodyBytes = parseMaxBodyBytes(input.maxBodyBytes);
+  if (!maxBodyBytes.ok) return maxBodyBytes;
+  return ok({
+    name: name.value,
+    route,
+    methods: methods.value,
+    traffic: traffic.value,
+    shadows: shadows.sort(byBackend),
+    requestTimeoutMs: requestTimeoutMs.value,
+    maxBodyBytes: maxBodyBytes.value,
+  });
+}
