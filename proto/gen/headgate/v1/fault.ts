@@ -43,6 +43,11 @@ export interface Exception {
   line: number;
   /** The stack as the language prints it. At most 16 KiB, cut beyond. */
   stack: string;
+  /**
+   * The fault that it counts as, one of the codes of docs/errors.md; empty: the usual one of the moment, such as
+   * "constructor_failed" while a replica starts.
+   */
+  code: string;
 }
 
 function createBaseFault(): Fault {
@@ -298,7 +303,7 @@ export const Fault_DetailsEntry: MessageFns<Fault_DetailsEntry> = {
 };
 
 function createBaseException(): Exception {
-  return { name: "", message: "", file: "", line: 0, stack: "" };
+  return { name: "", message: "", file: "", line: 0, stack: "", code: "" };
 }
 
 export const Exception: MessageFns<Exception> = {
@@ -317,6 +322,9 @@ export const Exception: MessageFns<Exception> = {
     }
     if (message.stack !== "") {
       writer.uint32(42).string(message.stack);
+    }
+    if (message.code !== "") {
+      writer.uint32(50).string(message.code);
     }
     return writer;
   },
@@ -374,6 +382,14 @@ export const Exception: MessageFns<Exception> = {
             message.stack = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -393,6 +409,7 @@ export const Exception: MessageFns<Exception> = {
       file: isSet(object.file) ? globalThis.String(object.file) : "",
       line: isSet(object.line) ? globalThis.Number(object.line) : 0,
       stack: isSet(object.stack) ? globalThis.String(object.stack) : "",
+      code: isSet(object.code) ? globalThis.String(object.code) : "",
     };
   },
 
@@ -413,6 +430,9 @@ export const Exception: MessageFns<Exception> = {
     if (message.stack !== "") {
       obj.stack = message.stack;
     }
+    if (message.code !== "") {
+      obj.code = message.code;
+    }
     return obj;
   },
 
@@ -426,6 +446,7 @@ export const Exception: MessageFns<Exception> = {
     message.file = object.file ?? "";
     message.line = object.line ?? 0;
     message.stack = object.stack ?? "";
+    message.code = object.code ?? "";
     return message;
   },
 };

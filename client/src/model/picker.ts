@@ -1,0 +1,57 @@
+// Which replica of a backend a request goes to: the least busy of two drawn at random ("the power of two choices",
+// Mitzenmacher 2001), by the true counts of this process. Pure: chance comes in as an argument.
+
+/** What the picker sees of a replica. */
+export interface Candidate {
+  /** Requests of this process that it runs now. */
+  readonly inFlight: number;
+  /** Whether a request can be sent to it now. */
+  readonly open: boolean;
+}
+
+/**
+ * Index of the chosen replica; -1 where none is open with fewer than `limit` in flight. `random` is in [0, 1).
+ * `avoid` is passed over where there is another: the replica that has just failed the request.
+ */
+export function pickReplica<C extends Candidate>(
+  candidates: readonly C[],
+  limit: number,
+  random: number,
+  avoid: C | null = null,
+): number {
+  const count = candidates.length;
+  if (count === 0) return -1;
+  const first = Math.min(Math.floor(random * count), count - 1);
+  if (count === 1) return usable(candidates[0], limit) ? 0 : -1;
+  // The second draw is any other one, from the same random number's lower digits.
+  const fraction = random * count - first;
+  const second = (first + 1 + Math.min(Math.floor(fraction * (count - 1)), count - 2)) % count;
+  const a = candidates[first];
+  const b = candidates[second];
+  const aUsable = usable(a, limit) && a !== avoid;
+  const bUsable = usable(b, limit) && b !== avoid;
+  if (aUsable && bUsable) return (a?.inFlight ?? 0) <= (b?.inFlight ?? 0) ? first : second;
+  if (aUsable) return first;
+  if (bUsable) return second;
+  return leastBusy(candidates, limit, avoid);
+}
+
+/** The least busy of all, for when neither draw can be used. */
+function leastBusy<C extends Candidate>(candidates: readonly C[], limit: number, avoid: C | null): number {
+  let best = -1;
+  let bestInFlight = Number.POSITIVE_INFINITY;
+  let avoided = -1;
+  for (const [index, candidate] of candidates.entries()) {
+    if (!usable(candidate, limit)) continue;
+    if (candidate === avoid) avoided = index;
+    else if (candidate.inFlight < bestInFlight) {
+      best = index;
+      bestInFlight = candidate.inFlight;
+    }
+  }
+  return best >= 0 ? best : avoided;
+}
+
+function usable(candidate: Candidate | undefined, limit: number): boolean {
+  return candidate !== undefined && candidate.open && candidate.inFlight < limit;
+}

@@ -1,0 +1,25 @@
+// The Session codec: the few messages of the request path, written and read by hand because the generated code costs
+// several times as much. Everything else on any wire uses the generated code.
+
+export { WireError } from "./wire/reader.ts";
+export {
+  type RequestFrames,
+  type RequestHeadInit,
+  RequestHeadView,
+  readRequestHead,
+  readSessionRequest,
+  writeRequestOpen,
+  writeRequestRest,
+} from "./wire/request.ts";
+export {
+  type EncodedHeaders,
+  HeaderMemo,
+  type ResponseFrames,
+  encodeHeaders,
+  readSessionResponse,
+  writeDraining,
+  writeResponseFault,
+  writeResponseOpen,
+  writeResponseRest,
+} from "./wire/response.ts";
+export { GRPC_PREFIX_BYTES, WireWriter } from "./wire/writer.ts";

@@ -1,0 +1,252 @@
+// SessionResponse on the wire: how a replica writes response frames and a bridge reads them.
+// Bytes are those of the generated code in proto/gen/headgate/v1/replica.ts; a test compares the two both ways.
+
+import { type Fault, Fault as FaultMessage } from "../../gen/headgate/v1/fault.ts";
+import { WireError, WireReader, readPair } from "./reader.ts";
+import type { WireWriter } from "./writer.ts";
+
+const FRAMES = 0x0a;
+const DRAINING = 0x10;
+const STREAM_ID = 0x08;
+const HEAD = 0x12;
+const BODY = 0x1a;
+const END = 0x20;
+const FAULT = 0x2a;
+const CREDIT = 0x30;
+const TRAILERS = 0x3a;
+
+const H_STATUS = 0x08;
+const H_HEADERS = 0x12;
+
+const NO_HEADERS: readonly string[] = Object.freeze([]);
+
+/** Header fields in their encoded form, so that those of the usual answers are encoded once. */
+export type EncodedHeaders = Uint8Array & { readonly __encodedHeaders?: never };
+
+/** Encodes header fields: names in lower case and values in turn. */
+export function encodeHeaders(headers: readonly string[]): EncodedHeaders {
+  const parts: Buffer[] = [];
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    const name = Buffer.from(headers[i] ?? "", "utf8");
+    const value = Buffer.from(headers[i + 1] ?? "", "utf8");
+    const pair = Buffer.concat([field(0x0a, name), field(0x12, value)]);
+    parts.push(field(H_HEADERS, pair));
+  }
+  return Buffer.concat(parts);
+}
+
+function field(tag: number, bytes: Buffer): Buffer {
+  const prefix: number[] = [tag];
+  let rest = bytes.length;
+  while (rest > 0x7f) {
+    prefix.push((rest & 0x7f) | 0x80);
+    rest >>>= 7;
+  }
+  prefix.push(rest);
+  return Buffer.concat([Buffer.from(prefix), bytes]);
+}
+
+/** Writes the frame that starts a response; with `end` it is the whole response. A string body is written as UTF-8. */
+export function writeResponseOpen(
+  writer: WireWriter,
+  streamId: number,
+  status: number,
+  headers: EncodedHeaders,
+  body: Uint8Array | string | null,
+  end: boolean,
+): void {
+  writer.ensure(40);
+  writer.buf[writer.pos++] = FRAMES;
+  const frame = writer.open();
+  writer.buf[writer.pos++] = STREAM_ID;
+  writer.varint(streamId);
+  writer.buf[writer.pos++] = HEAD;
+  const mark = writer.open();
+  writer.uint32(H_STATUS, status);
+  writer.raw(headers);
+  writer.close(mark);
+  if (body !== null && body.length > 0) {
+    if (typeof body === "string") writer.string(BODY, body);
+    else writer.bytes(BODY, body);
+  }
+  writer.bool(END, end);
+  writer.close(frame);
+}
+
+/** Writes a frame with a piece of a response's body, its end, or credit for the request. */
+export function writeResponseRest(
+  writer: WireWriter,
+  streamId: number,
+  body: Uint8Array | null,
+  end: boolean,
+  credit: number,
+  trailers: readonly string[] = NO_HEADERS,
+): void {
+  writer.ensure(32);
+  writer.buf[writer.pos++] = FRAMES;
+  const frame = writer.open();
+  writer.buf[writer.pos++] = STREAM_ID;
+  writer.varint(streamId);
+  if (body !== null && body.length > 0) writer.bytes(BODY, body);
+  writer.bool(END, end);
+  writer.uint32(CREDIT, credit);
+  for (let i = 0; i + 1 < trailers.length; i += 2) {
+    writer.ensure(5);
+    writer.buf[writer.pos++] = TRAILERS;
+    const mark = writer.open();
+    writer.string(0x0a, trailers[i] ?? "");
+    writer.string(0x12, trailers[i + 1] ?? "");
+    writer.close(mark);
+  }
+  writer.close(frame);
+}
+
+/** Writes the frame that ends a request with a fault. */
+export function writeResponseFault(writer: WireWriter, streamId: number, fault: Fault): void {
+  writer.ensure(32);
+  writer.buf[writer.pos++] = FRAMES;
+  const frame = writer.open();
+  writer.buf[writer.pos++] = STREAM_ID;
+  writer.varint(streamId);
+  writer.bytes(FAULT, FaultMessage.encode(fault).finish());
+  writer.close(frame);
+}
+
+/** Writes that the replica takes no new requests. */
+export function writeDraining(writer: WireWriter): void {
+  writer.bool(DRAINING, true);
+}
+
+/** What a bridge does with the frames of a message. Bodies are slices of the message. */
+export interface ResponseFrames {
+  /** `status` is 0 in frames after the first. */
+  frame(
+    streamId: number,
+    status: number,
+    headers: readonly string[],
+    body: Buffer | null,
+    end: boolean,
+    fault: Fault | null,
+    credit: number,
+    trailers: readonly string[],
+  ): void;
+  draining(): void;
+}
+
+/** Remembers the last header block of a session: a handler's answers mostly carry the same few fields. */
+export class HeaderMemo {
+  #bytes: Buffer = Buffer.alloc(0);
+  #headers: readonly string[] = NO_HEADERS;
+
+  /** The fields encoded between two positions, all of them Header messages of a ResponseHead. */
+  read(buf: Buffer, start: number, end: number): readonly string[] {
+    if (start === end) return NO_HEADERS;
+    if (this.#bytes.length === end - start && this.#bytes.compare(buf, start, end) === 0) return this.#headers;
+    const headers: string[] = [];
+    const reader = new WireReader(buf, start, end);
+    while (reader.pos < end) {
+      const tag = reader.varint();
+      if (tag === H_HEADERS) readPair(reader, headers);
+      else reader.skip(tag & 7);
+    }
+    if (end - start <= 1024) {
+      this.#bytes = Buffer.from(buf.subarray(start, end));
+      this.#headers = headers;
+    }
+    return headers;
+  }
+}
+
+const messageReader = new WireReader(Buffer.alloc(0));
+
+/** Reads a SessionResponse, frame by frame. Throws WireError where it is not one. */
+export function readSessionResponse(message: Buffer, frames: ResponseFrames, memo: HeaderMemo): void {
+  const reader = messageReader;
+  let at = 0;
+  while (at < message.length) {
+    reader.reset(message, at, message.length);
+    const tag = reader.varint();
+    if (tag !== FRAMES) {
+      if (tag === DRAINING) {
+        const draining = reader.varint() !== 0;
+        at = reader.pos;
+        if (draining) frames.draining();
+      } else {
+        reader.skip(tag & 7);
+        at = reader.pos;
+      }
+      continue;
+    }
+    const end = reader.lengthEnd();
+    at = end;
+    reader.end = end;
+    let streamId = 0;
+    let status = 0;
+    let headers: readonly string[] = NO_HEADERS;
+    let body: Buffer | null = null;
+    let ends = false;
+    let fault: Fault | null = null;
+    let credit = 0;
+    let trailers: string[] | null = null;
+    while (reader.pos < end) {
+      const tagOfField = reader.varint();
+      switch (tagOfField) {
+        case STREAM_ID:
+          streamId = reader.varint();
+          break;
+        case HEAD: {
+          const headEnd = reader.lengthEnd();
+          // The status comes first in what we and every protobuf library write; all that follows is fields.
+          if (reader.pos < headEnd && message[reader.pos] === H_STATUS) {
+            reader.pos++;
+            status = reader.varint();
+          }
+          headers = memo.read(message, reader.pos, headEnd);
+          if (status === 0) status = statusBehind(message, reader.pos, headEnd);
+          reader.pos = headEnd;
+          break;
+        }
+        case BODY:
+          body = reader.bytes();
+          break;
+        case END:
+          ends = reader.varint() !== 0;
+          break;
+        case FAULT:
+          fault = decodeFault(reader.bytes());
+          break;
+        case CREDIT:
+          credit = reader.varint();
+          break;
+        case TRAILERS:
+          trailers ??= [];
+          readPair(reader, trailers);
+          break;
+        default:
+          reader.skip(tagOfField & 7);
+      }
+    }
+    if (reader.pos !== end) throw new WireError("a frame is cut short");
+    frames.frame(streamId, status, headers, body, ends, fault, credit, trailers ?? NO_HEADERS);
+  }
+}
+
+/** The status of a head whose fields come in another order. */
+function statusBehind(buf: Buffer, start: number, end: number): number {
+  const reader = new WireReader(buf, start, end);
+  let status = 0;
+  while (reader.pos < end) {
+    const tag = reader.varint();
+    if (tag === H_STATUS) status = reader.varint();
+    else reader.skip(tag & 7);
+  }
+  return status === 0 ? 599 + 1 : status;
+}
+
+function decodeFault(bytes: Buffer): Fault {
+  try {
+    return FaultMessage.decode(bytes);
+  } catch {
+    throw new WireError("a fault cannot be decoded");
+  }
+}

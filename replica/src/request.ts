@@ -1,0 +1,168 @@
+// The request as a handler sees it: a web-standard Request, made only as far as it is looked at.
+// `new Request` costs more than all else a small request does; this object costs a few fields until something is asked for.
+// What is rarely asked for (clone, blob, formData, mode, …) comes from a real Request, made then.
+
+import type { RequestHeadView } from "@headgate/proto/wire";
+import type { RequestBody } from "./request-body.ts";
+
+/** What the request needs of its call. */
+export interface RequestSource {
+  readonly head: RequestHeadView;
+  readonly body: RequestBody;
+  /** Aborts when the caller is gone or the deadline has passed. */
+  signal(): AbortSignal;
+}
+
+const NO_PARAMS: Readonly<Record<string, string>> = Object.freeze(Object.create(null));
+
+/** A Request with route parameters. `instanceof Request` holds. */
+export class LazyRequest {
+  readonly #source: RequestSource;
+  #headers: Headers | undefined;
+  #params: Readonly<Record<string, string>> | undefined;
+  #url: string | undefined;
+  #method: string | undefined;
+  #real: Request | undefined;
+
+  constructor(source: RequestSource) {
+    this.#source = source;
+  }
+
+  get method(): string {
+    this.#method ??= this.#source.head.method;
+    return this.#method;
+  }
+
+  get url(): string {
+    if (this.#url === undefined) {
+      const host = this.headers.get("host") ?? "localhost";
+      this.#url = `http://${host}${this.#source.head.target}`;
+    }
+    return this.#url;
+  }
+
+  get headers(): Headers {
+    if (this.#headers === undefined) {
+      const headers = new Headers();
+      const pairs = this.#source.head.headers;
+      for (let i = 0; i + 1 < pairs.length; i += 2) headers.append(pairs[i] ?? "", pairs[i + 1] ?? "");
+      this.#headers = headers;
+    }
+    return this.#headers;
+  }
+
+  /** Parameters of the route, such as `id` of "/items/:id"; "*" for a wildcard. */
+  get params(): Readonly<Record<string, string>> {
+    if (this.#params === undefined) {
+      const pairs = this.#source.head.params;
+      if (pairs.length === 0) this.#params = NO_PARAMS;
+      else {
+        const params: Record<string, string> = Object.create(null);
+        for (let i = 0; i + 1 < pairs.length; i += 2) params[pairs[i] ?? ""] = pairs[i + 1] ?? "";
+        this.#params = params;
+      }
+    }
+    return this.#params;
+  }
+
+  /** Id of the request, as the caller and the logs see it. */
+  get requestId(): string {
+    return this.#source.head.requestId;
+  }
+
+  get signal(): AbortSignal {
+    return this.#source.signal();
+  }
+
+  get body(): ReadableStream<Uint8Array> | null {
+    if (this.method === "GET" || this.method === "HEAD") return null;
+    return this.#source.body.stream();
+  }
+
+  get bodyUsed(): boolean {
+    return this.#source.body.used;
+  }
+
+  get duplex(): "half" {
+    return "half";
+  }
+
+  async text(): Promise<string> {
+    return decodeText(await this.#source.body.all());
+  }
+
+  async json(): Promise<unknown> {
+    return JSON.parse(decodeText(await this.#source.body.all()));
+  }
+
+  async arrayBuffer(): Promise<ArrayBuffer> {
+    const bytes = await this.#source.body.all();
+    const copy = new ArrayBuffer(bytes.byteLength);
+    new Uint8Array(copy).set(bytes);
+    return copy;
+  }
+
+  async bytes(): Promise<Uint8Array> {
+    return new Uint8Array(await this.arrayBuffer());
+  }
+
+  blob(): Promise<Blob> {
+    return this.#asReal().blob();
+  }
+
+  formData(): Promise<FormData> {
+    return this.#asReal().formData();
+  }
+
+  /** A real Request with the same content, which can be handed to fetch(). */
+  clone(): Request {
+    return this.#asReal().clone();
+  }
+
+  get cache(): Request["cache"] {
+    return this.#asReal().cache;
+  }
+  get credentials(): Request["credentials"] {
+    return this.#asReal().credentials;
+  }
+  get destination(): Request["destination"] {
+    return this.#asReal().destination;
+  }
+  get integrity(): string {
+    return this.#asReal().integrity;
+  }
+  get keepalive(): boolean {
+    return this.#asReal().keepalive;
+  }
+  get mode(): Request["mode"] {
+    return this.#asReal().mode;
+  }
+  get redirect(): Request["redirect"] {
+    return this.#asReal().redirect;
+  }
+  get referrer(): string {
+    return this.#asReal().referrer;
+  }
+  get referrerPolicy(): Request["referrerPolicy"] {
+    return this.#asReal().referrerPolicy;
+  }
+
+  #asReal(): Request {
+    this.#real ??= new Request(this.url, {
+      method: this.method,
+      headers: this.headers,
+      body: this.body,
+      signal: this.signal,
+      duplex: "half",
+    });
+    return this.#real;
+  }
+}
+
+// So that `request instanceof Request` holds for handlers and the libraries they use.
+Object.setPrototypeOf(LazyRequest.prototype, Request.prototype);
+
+function decodeText(bytes: Buffer): string {
+  const start = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
+  return bytes.toString("utf8", start);
+}
