@@ -1,0 +1,13 @@
+// Free loopback ports for servers that must be told theirs.
+import { createServer } from "node:net";
+import { once } from "node:events";
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  return address !== null && typeof address === "object" ? address.port : 0;
+}

@@ -1,0 +1,146 @@
+// The bench: wires options, chains and measuring together. The only place here that reads argv, environment and signals.
+// The table goes to standard output, progress to standard error.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpus, release, tmpdir, totalmem } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { HeadgateError } from "@headgate/core";
+import type { StartChain } from "./chains/chain.ts";
+import { startEnvoy } from "./chains/envoy.ts";
+import { startBare, startGrpc } from "./chains/node-servers.ts";
+import { startRay } from "./chains/ray.ts";
+import { measureGroup, type Plan } from "./measure.ts";
+import { LOADS } from "./model/loads.ts";
+import { toMarkdown } from "./model/markdown.ts";
+import { HELP, type Options, parseOptions } from "./model/options.ts";
+import { type ChainName, type Sample, summarise } from "./model/results.ts";
+import { type StartFigures, verdicts } from "./model/targets.ts";
+import { envoyBinary, rayPython, setup } from "./setup.ts";
+import { wrkVersion } from "./wrk.ts";
+
+const FLAGS = {
+  chains: { type: "string" },
+  loads: { type: "string" },
+  connections: { type: "string" },
+  seconds: { type: "string" },
+  rounds: { type: "string" },
+  quick: { type: "boolean" },
+  "no-start": { type: "boolean" },
+  json: { type: "string" },
+  envoy: { type: "string" },
+  "ray-python": { type: "string" },
+  setup: { type: "string" },
+  help: { type: "boolean" },
+} as const;
+
+class UsageError extends Error {}
+
+/** Why a chain that was asked for by name cannot run. */
+const NEEDS: Readonly<Partial<Record<ChainName, string>>> = {
+  envoy: "Give Envoy's binary with --envoy PATH, or install it with --setup envoy.",
+  ray: "Give a Python that has ray[serve] with --ray-python PATH, or install one with --setup ray.",
+  "ray-haproxy": "Give a Python that has ray[serve] with --ray-python PATH, or install one with --setup ray.",
+};
+
+function read(argv: readonly string[]) {
+  try {
+    return parseArgs({ args: [...argv], options: FLAGS, allowPositionals: false }).values;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** Every chain whose programs are there. */
+async function available(envoy: string | undefined, python: string | undefined): Promise<Map<ChainName, StartChain>> {
+  // Loaded late: --help and --setup must not load the platform.
+  const { startHeadgate } = await import("./chains/headgate.ts");
+  const chains = new Map<ChainName, StartChain>([
+    ["bare", startBare],
+    ["headgate", startHeadgate],
+    ["grpc", startGrpc],
+  ]);
+  if (envoy !== undefined) chains.set("envoy", startEnvoy(envoy));
+  if (python !== undefined) {
+    chains.set("ray", startRay(python, false));
+    chains.set("ray-haproxy", startRay(python, true));
+  }
+  return chains;
+}
+
+/** Ray's many processes are never quite idle: each way of it runs in a group of its own, beside bare and Headgate. */
+function groupsOf(chosen: ReadonlyMap<ChainName, StartChain>): Map<string, Map<ChainName, StartChain>> {
+  const isRay = (name: ChainName): boolean => name === "ray" || name === "ray-haproxy";
+  const groups = new Map<string, Map<ChainName, StartChain>>();
+  const main = new Map([...chosen].filter(([name]) => !isRay(name)));
+  if (main.size > 0) groups.set("main", main);
+  for (const ray of [...chosen].filter(([name]) => isRay(name))) {
+    const beside = [...chosen].filter(([name]) => name === "bare" || name === "headgate");
+    groups.set(`beside ${ray[0]}`, new Map([...beside, ray]));
+  }
+  return groups;
+}
+
+async function run(options: Options, chosen: Map<ChainName, StartChain>, signal: AbortSignal) {
+  const directory = mkdtempSync(join(tmpdir(), "headgate-bench-"));
+  try {
+    const progress = (line: string): void => console.error(line);
+    const plan: Plan = { ...options, loads: LOADS.filter((l) => options.loads.includes(l.name)), directory, progress, signal };
+    const samples: Sample[] = [];
+    for (const [group, chains] of groupsOf(chosen)) samples.push(...(await measureGroup(group, chains, plan)));
+    let start: StartFigures | undefined;
+    if (options.startFigures && chosen.has("headgate")) {
+      const { measureStart } = await import("./start-figures.ts");
+      start = await measureStart(options.rounds, join(directory, "start"), progress, signal);
+    }
+    return { samples, start };
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+async function main(): Promise<void> {
+  const flags = read(process.argv.slice(2));
+  if (flags.help === true) {
+    process.stdout.write(HELP);
+    return;
+  }
+  if (flags.setup !== undefined) {
+    for (const name of flags.setup.split(",")) setup(name.trim());
+    return;
+  }
+  const options = parseOptions(flags);
+  if (!options.ok) throw new UsageError(options.error);
+  const abort = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => abort.abort());
+  const wrk = await wrkVersion(abort.signal);
+  const known = await available(
+    envoyBinary(flags.envoy ?? process.env["HEADGATE_BENCH_ENVOY"]),
+    rayPython(flags["ray-python"] ?? process.env["HEADGATE_BENCH_RAY_PYTHON"]),
+  );
+  const chosen = new Map<ChainName, StartChain>();
+  for (const name of options.value.chains ?? known.keys()) {
+    const start = known.get(name);
+    if (start === undefined) throw new UsageError(`The chain "${name}" cannot run. ${NEEDS[name] ?? ""}`);
+    chosen.set(name, start);
+  }
+  const { samples, start } = await run(options.value, chosen, abort.signal);
+  const circumstances = {
+    date: new Date().toISOString().slice(0, 16),
+    machine: `${cpus().length} × ${cpus()[0]?.model.trim() ?? "CPU"}, ${(totalmem() / 1e9).toFixed(0)} GB, Linux ${release()}, ${wrk.split(" [")[0]}`,
+    node: process.version,
+    seconds: options.value.seconds,
+    rounds: options.value.rounds,
+  };
+  const report = { circumstances, verdicts: verdicts(samples, start), rows: summarise(samples), start };
+  if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify({ ...report, samples }, null, 2)}\n`);
+  process.stdout.write(toMarkdown(report));
+}
+
+try {
+  await main();
+} catch (error) {
+  const aborted = error instanceof Error && error.name === "AbortError";
+  const expected = aborted || error instanceof HeadgateError || error instanceof UsageError;
+  console.error(aborted ? "Stopped." : expected ? error.message : error);
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+}

@@ -1,0 +1,106 @@
+// The targets of the platform and whether a run met them. A target whose chains did not run is "not measured".
+import type { LoadName } from "./loads.ts";
+import { type ChainName, type Metric, ratioOf, type Sample } from "./results.ts";
+
+/** Figures of starting and idling; each undefined where it was not measured. */
+export interface StartFigures {
+  /** `headgate start` on a state directory that holds a backend and an endpoint, until that endpoint answers 200. */
+  readonly headgateFirst200Ms: number | undefined;
+  /** The same, until `/-/healthz` answers 200. */
+  readonly headgateHealthyMs: number | undefined;
+  /** `node server.js` until it answers 200. */
+  readonly bareFirst200Ms: number | undefined;
+  /** One more replica asked for, until it is ready. */
+  readonly replicaReadyMs: number | undefined;
+  /** Memory of an idle instance with two replicas, all processes. */
+  readonly idlePssKib: number | undefined;
+  readonly idleRssKib: number | undefined;
+  /** Memory of an idle bare server. */
+  readonly bareIdlePssKib: number | undefined;
+}
+
+export interface Verdict {
+  readonly what: string;
+  readonly target: string;
+  readonly measured: number | undefined;
+  readonly unit: "x" | "ms" | "MB";
+  readonly met: boolean | undefined;
+}
+
+interface RatioTarget {
+  readonly what: string;
+  readonly metric: Metric;
+  readonly to: ChainName;
+  readonly load: LoadName;
+  readonly connections: number;
+  readonly bound: "atMost" | "atLeast";
+  readonly limit: number;
+}
+
+const ALL: readonly LoadName[] = ["small", "echo64k", "post4k"];
+
+const RATIO_TARGETS: readonly RatioTarget[] = [
+  ...ALL.map(
+    (load): RatioTarget => ({
+      what: "CPU a request to bare",
+      metric: "cpuUsPerRequest",
+      to: "bare",
+      load,
+      connections: 64,
+      bound: "atMost",
+      limit: 1.4,
+    }),
+  ),
+  ...ALL.map(
+    (load): RatioTarget => ({
+      what: "requests/s to bare",
+      metric: "requestsPerSecond",
+      to: "bare",
+      load,
+      connections: 64,
+      bound: "atLeast",
+      limit: 1,
+    }),
+  ),
+  rps("envoy", 2.5),
+  rps("ray-haproxy", 8),
+  rps("ray", 80),
+  p50("bare", 3),
+  p50("envoy", 1),
+];
+
+function rps(to: ChainName, limit: number): RatioTarget {
+  const what = `requests/s to ${to}`;
+  return { what, metric: "requestsPerSecond", to, load: "small", connections: 64, bound: "atLeast", limit };
+}
+
+function p50(to: ChainName, limit: number): RatioTarget {
+  return { what: `p50 to ${to}`, metric: "p50Us", to, load: "small", connections: 1, bound: "atMost", limit };
+}
+
+/** Every target with what was measured for it. */
+export function verdicts(samples: readonly Sample[], start: StartFigures | undefined): readonly Verdict[] {
+  const ratios = RATIO_TARGETS.map((target): Verdict => {
+    const measured = ratioOf(samples, target.metric, "headgate", target.to, target.load, target.connections);
+    const atMost = target.bound === "atMost";
+    return {
+      what: `${target.what}, ${target.load}, ${target.connections} connections`,
+      target: `${atMost ? "≤" : "≥"} ${target.limit}x`,
+      measured,
+      unit: "x",
+      met: measured === undefined ? undefined : atMost ? measured <= target.limit : measured >= target.limit,
+    };
+  });
+  const idlePssMb = start?.idlePssKib === undefined ? undefined : (start.idlePssKib * 1024) / 1e6;
+  return [
+    ...ratios,
+    below("`headgate start` to the first 200 of an endpoint", 1500, "ms", start?.headgateFirst200Ms),
+    below("a further replica ready", 250, "ms", start?.replicaReadyMs),
+    below("idle instance, 2 replicas, PSS of all processes", 300, "MB", idlePssMb),
+  ];
+}
+
+function below(what: string, limit: number, unit: "ms" | "MB", measured: number | undefined): Verdict {
+  const met = measured === undefined ? undefined : measured < limit;
+  return { what, target: `< ${limit} ${unit}`, measured, unit, met };
+}
