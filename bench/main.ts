@@ -51,12 +51,11 @@ function read(argv: readonly string[]) {
 }
 
 /** Every chain whose programs are there. */
-async function available(envoy: string | undefined, python: string | undefined): Promise<Map<ChainName, StartChain>> {
-  // Loaded late: --help and --setup must not load the platform.
-  const { startHeadgate } = await import("./chains/headgate.ts");
+function available(envoy: string | undefined, python: string | undefined): Map<ChainName, StartChain> {
   const chains = new Map<ChainName, StartChain>([
     ["bare", startBare],
-    ["headgate", startHeadgate],
+    // Loaded when it runs: --help, --setup and the other chains do not load the platform.
+    ["headgate", async (site) => (await import("./chains/headgate.ts")).startHeadgate(site)],
     ["grpc", startGrpc],
   ]);
   if (envoy !== undefined) chains.set("envoy", startEnvoy(envoy));
@@ -113,7 +112,7 @@ async function main(): Promise<void> {
   const abort = new AbortController();
   for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => abort.abort());
   const wrk = await wrkVersion(abort.signal);
-  const known = await available(
+  const known = available(
     envoyBinary(flags.envoy ?? process.env["HEADGATE_BENCH_ENVOY"]),
     rayPython(flags["ray-python"] ?? process.env["HEADGATE_BENCH_RAY_PYTHON"]),
   );
