@@ -71,7 +71,8 @@ function groupsOf(chosen: ReadonlyMap<ChainName, StartChain>): Map<string, Map<C
   const isRay = (name: ChainName): boolean => name === "ray" || name === "ray-haproxy";
   const groups = new Map<string, Map<ChainName, StartChain>>();
   const main = new Map([...chosen].filter(([name]) => !isRay(name)));
-  if (main.size > 0) groups.set("main", main);
+  // Bare alone says nothing where it runs beside Ray anyway.
+  if (main.size > 1 || main.size === chosen.size) groups.set("main", main);
   for (const ray of [...chosen].filter(([name]) => isRay(name))) {
     const beside = [...chosen].filter(([name]) => name === "bare" || name === "headgate");
     groups.set(`beside ${ray[0]}`, new Map([...beside, ray]));
@@ -83,7 +84,13 @@ async function run(options: Options, chosen: Map<ChainName, StartChain>, signal:
   const directory = mkdtempSync(join(tmpdir(), "headgate-bench-"));
   try {
     const progress = (line: string): void => console.error(line);
-    const plan: Plan = { ...options, loads: LOADS.filter((l) => options.loads.includes(l.name)), directory, progress, signal };
+    const plan: Plan = {
+      ...options,
+      loads: LOADS.filter((l) => options.loads.includes(l.name)),
+      directory,
+      progress,
+      signal,
+    };
     const samples: Sample[] = [];
     for (const [group, chains] of groupsOf(chosen)) samples.push(...(await measureGroup(group, chains, plan)));
     let start: StartFigures | undefined;

@@ -68,7 +68,12 @@ function lastLines(path: string): string {
 }
 
 /** Waits until a URL answers 200; answers the milliseconds that it took. */
-export async function until200(url: string, withinMs: number, ended: Promise<never>, signal: AbortSignal): Promise<number> {
+export async function until200(
+  url: string,
+  withinMs: number,
+  ended: Promise<never>,
+  signal: AbortSignal,
+): Promise<number> {
   const from = performance.now();
   while (performance.now() - from < withinMs) {
     signal.throwIfAborted();
@@ -117,13 +122,18 @@ export function memoryOf(pids: readonly number[]): { rssKib: number; pssKib: num
 
 /** Every process whose environment holds this mark: a tree that makes daemons cannot be followed by parents. */
 export function markedPids(mark: string): readonly number[] {
-  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number);
+  const pids = readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
   return pids.filter((pid) => readProc(pid, "environ")?.split("\0").includes(mark) === true);
 }
 
 /** Ends every marked process, by pid; first by asking. */
 export async function endMarked(mark: string): Promise<void> {
-  for (const [signal, waits] of [["SIGTERM", 50], ["SIGKILL", 50]] as const) {
+  for (const [signal, waits] of [
+    ["SIGTERM", 50],
+    ["SIGKILL", 50],
+  ] as const) {
     for (let i = 0; i < waits; i++) {
       const pids = markedPids(mark);
       if (pids.length === 0) return;

@@ -4,10 +4,11 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect } from "headgate";
-import { BACKEND, benchHandler, ENDPOINTS, pidsOf } from "./chains/headgate.ts";
+import { BACKEND, benchHandler, ENDPOINTS } from "./chains/headgate.ts";
 import { startServer } from "./chains/node-servers.ts";
 import { freePort } from "./chains/ports.ts";
 import { median } from "./model/statistics.ts";
+import { pidsOf } from "./model/status.ts";
 import type { StartFigures } from "./model/targets.ts";
 import { memoryOf, type Started, startProcess, until200 } from "./processes.ts";
 

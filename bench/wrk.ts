@@ -8,7 +8,8 @@ import { parseWrk, type WrkReport } from "./model/wrk.ts";
 
 const SCRIPT = join(import.meta.dirname, "load.lua");
 
-const MISSING = "wrk is not installed: it makes the load. Install it (Debian and Ubuntu: apt-get install wrk) and try again.";
+const MISSING =
+  "wrk is not installed: it makes the load. Install it (Debian and Ubuntu: apt-get install wrk) and try again.";
 
 /** Loads a URL for some seconds. */
 export async function runWrk(

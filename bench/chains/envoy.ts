@@ -20,7 +20,11 @@ function configuration(port: number, upstreams: readonly number[]): unknown {
     ],
     route_config: {
       virtual_hosts: [
-        { name: "all", domains: ["*"], routes: [{ match: { prefix: "/" }, route: { cluster: "node", timeout: "60s" } }] },
+        {
+          name: "all",
+          domains: ["*"],
+          routes: [{ match: { prefix: "/" }, route: { cluster: "node", timeout: "60s" } }],
+        },
       ],
     },
   };
@@ -30,7 +34,9 @@ function configuration(port: number, upstreams: readonly number[]): unknown {
         {
           name: "http",
           address: address(port),
-          filter_chains: [{ filters: [{ name: "envoy.filters.network.http_connection_manager", typed_config: manager }] }],
+          filter_chains: [
+            { filters: [{ name: "envoy.filters.network.http_connection_manager", typed_config: manager }] },
+          ],
         },
       ],
       clusters: [

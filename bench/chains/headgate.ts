@@ -2,6 +2,7 @@
 // The handler is a plain function that travels by its source, so it uses nothing from outside itself.
 import { join } from "node:path";
 import { start } from "headgate";
+import { pidsOf } from "../model/status.ts";
 import { until200 } from "../processes.ts";
 import type { StartChain } from "./chain.ts";
 
@@ -47,17 +48,3 @@ export const startHeadgate: StartChain = async (site) => {
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 };
-
-/** Every pid that a status names: the controller's, the bridges', the replicas'. */
-export function pidsOf(status: unknown): readonly number[] {
-  const pids = new Set<number>();
-  const look = (value: unknown): void => {
-    if (value === null || typeof value !== "object") return;
-    for (const [key, inner] of Object.entries(value)) {
-      if (key === "pid" && typeof inner === "number" && inner > 0) pids.add(inner);
-      else look(inner);
-    }
-  };
-  look(status);
-  return [...pids];
-}

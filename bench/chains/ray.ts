@@ -1,6 +1,8 @@
 // Ray Serve, with its default proxy or with HAProxy and direct ingress, on a Python that has ray[serve].
 // Ray makes daemons: its processes are found, counted and ended by an environment mark that only this run knows.
 import { randomUUID } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { endMarked, markedPids, startProcess, until200 } from "../processes.ts";
 import type { StartChain } from "./chain.ts";
@@ -15,19 +17,22 @@ export function startRay(python: string, haproxy: boolean): StartChain {
     const port = await freePort();
     const name = "HEADGATE_BENCH_MARK";
     const mark = randomUUID();
-    const scratch = (file: string): string => join(site.directory, file);
+    // Ray and HAProxy hang long names below it, and a socket's path has an end at about 100 bytes.
+    const short = mkdtempSync(join(tmpdir(), "hgb-"));
+    stack.defer(() => rmSync(short, { recursive: true, force: true }));
+    const scratch = (file: string): string => join(short, file);
     const ways = {
       RAY_SERVE_ENABLE_HA_PROXY: "1",
       RAY_SERVE_HAPROXY_CONFIG_FILE_LOC: scratch("haproxy.cfg"),
       RAY_SERVE_HAPROXY_SOCKET_PATH: scratch("haproxy.sock"),
-      RAY_SERVE_HAPROXY_SERVER_STATE_BASE: site.directory,
+      RAY_SERVE_HAPROXY_SERVER_STATE_BASE: short,
       RAY_SERVE_HAPROXY_SERVER_STATE_FILE: scratch("server-state"),
     };
     stack.defer(() => endMarked(`${name}=${mark}`));
     const driver = stack.use(
       startProcess({
         command: python,
-        args: [APP, String(port)],
+        args: [APP, String(port), short],
         env: { [name]: mark, RAY_USAGE_STATS_ENABLED: "0", ...(haproxy ? ways : {}) },
         log: join(site.directory, "ray.log"),
       }),

@@ -26,7 +26,7 @@ test("--quick is small, and what is named beside it wins", () => {
 });
 
 test.each([
-  [{ chains: "bare,nginx" }, 'nginx'],
+  [{ chains: "bare,nginx" }, "nginx"],
   [{ loads: "big" }, "big"],
   [{ seconds: "0.5" }, "0.5"],
   [{ connections: "1,,2" }, '""'],

@@ -19,7 +19,10 @@ export interface ProcessMemory {
 
 /** Reads one stat line. The program's name may hold spaces and brackets: fields count from the last ")". */
 export function parseStat(text: string): Result<ProcessStat, string> {
-  const fields = text.slice(text.lastIndexOf(")") + 1).trim().split(/\s+/);
+  const fields = text
+    .slice(text.lastIndexOf(")") + 1)
+    .trim()
+    .split(/\s+/);
   // Numbered as in proc(5), whose third field stands first here.
   const field = (number: number): number => Number(fields[number - 3]);
   const stat = { parentPid: field(4), cpuTicks: field(14) + field(15), startTicks: field(22) };

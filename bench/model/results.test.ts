@@ -27,8 +27,15 @@ test("the median of an even number of values lies between the two in the middle,
 });
 
 test("ratios are made round by round, so that a machine that slows down does not count", () => {
-  const values = new Map([[1, 50], [2, 5], [3, 7]]);
-  const base = new Map([[1, 100], [2, 10]]);
+  const values = new Map([
+    [1, 50],
+    [2, 5],
+    [3, 7],
+  ]);
+  const base = new Map([
+    [1, 100],
+    [2, 10],
+  ]);
   expect(pairedRatio(values, base)).toBe(0.5);
   expect(pairedRatio(values, new Map())).toBeUndefined();
 });

@@ -2,8 +2,7 @@
 import { expect, test } from "@jest/globals";
 import { parseWrk } from "./wrk.ts";
 
-const LINE =
-  'headgate-bench {"requests":10,"durationUs":1000000,"p50Us":5,"p99Us":9,"badStatus":1,"socketErrors":2}';
+const LINE = 'headgate-bench {"requests":10,"durationUs":1000000,"p50Us":5,"p99Us":9,"badStatus":1,"socketErrors":2}';
 
 test("the report is found among wrk's own lines", () => {
   expect(parseWrk(`Running 1s test @ http://127.0.0.1:1/\n${LINE}\n`)).toEqual({

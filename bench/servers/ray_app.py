@@ -1,7 +1,7 @@
-"""The handler of the bench on Ray Serve: two replicas behind one proxy. Usage: ray_app.py PORT.
+"""The handler of the bench on Ray Serve: two replicas behind one proxy. Usage: ray_app.py PORT TEMP_DIR.
 
 Prints "ready" when it serves; ends when its standard input does. Ways of Ray (HAProxy, direct ingress)
-are chosen by environment variables, which ray.py's caller sets.
+are chosen by environment variables, which chains/ray.ts sets.
 """
 
 import sys
@@ -27,7 +27,13 @@ class Bench:
 
 
 def main() -> None:
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    ray.init(
+        address="local",
+        num_cpus=2,
+        include_dashboard=False,
+        log_to_driver=False,
+        _temp_dir=sys.argv[2],
+    )
     serve.start(http_options={"host": "127.0.0.1", "port": int(sys.argv[1])})
     serve.run(Bench.bind(), name="bench", route_prefix="/")
     print("ready", flush=True)
