@@ -33,7 +33,7 @@ const megabytes = (kib: number): string => ((kib * 1024) / 1e6).toFixed(0);
 function verdictRow(verdict: Verdict): readonly string[] {
   const { measured, unit } = verdict;
   const shown = measured === undefined ? "–" : unit === "x" ? ratio(measured) : `${measured.toFixed(0)} ${unit}`;
-  const word = verdict.met === undefined ? "not measured" : verdict.met ? "met" : "**not met**";
+  const word = verdict.outcome === "not met" ? "**not met**" : verdict.outcome;
   return [verdict.what, verdict.target, shown, word];
 }
 
@@ -74,7 +74,7 @@ export function toMarkdown(report: Report): string {
   const { circumstances: at } = report;
   const parts = [
     `# Headgate bench, ${at.date}`,
-    `${at.machine}; Node ${at.node}; ${at.rounds} alternating rounds of ${at.seconds} s each; medians, ratios paired by round.`,
+    `${at.machine}; Node ${at.node}; ${at.rounds} alternating round(s) of ${at.seconds} s each; medians, ratios paired by round.`,
     table(["target", "asked", "measured", ""], report.verdicts.map(verdictRow)),
   ];
   if (report.start !== undefined) parts.push(startTable(report.start));

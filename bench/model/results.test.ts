@@ -1,6 +1,6 @@
 // Medians, paired ratios, and how verdicts follow from samples.
 import { expect, test } from "@jest/globals";
-import { ratioOf, type Sample, summarise } from "./results.ts";
+import { compare, type Sample, summarise } from "./results.ts";
 import { median, pairedRatio } from "./statistics.ts";
 import { verdicts } from "./targets.ts";
 
@@ -51,14 +51,33 @@ test("chains are compared inside a group only", () => {
     sample({ group: "beside ray", chain: "ray" }, 10, 1),
     sample({ group: "beside ray", chain: "headgate" }, 900, 1),
   ];
-  expect(ratioOf(samples, "requestsPerSecond", "headgate", "ray", "small", 64)).toBe(90);
-  expect(ratioOf(samples, "requestsPerSecond", "headgate", "bare", "small", 64)).toBeUndefined();
+  expect(compare(samples, "requestsPerSecond", "headgate", "ray", "small", 64)).toEqual({
+    ratio: 90,
+    rounds: 1,
+    errors: 0,
+  });
+  expect(compare(samples, "requestsPerSecond", "headgate", "bare", "small", 64)).toBeUndefined();
 });
 
+function outcomes(rounds: number, bad = 0): Map<string, string> {
+  const samples = Array.from({ length: rounds }, (_, at) => [
+    sample({ round: at + 1 }, 1000, 10_000),
+    sample({ round: at + 1, chain: "headgate" }, 1100, 22_000, bad),
+  ]).flat();
+  return new Map(verdicts(samples, undefined).map((v) => [v.what, v.outcome]));
+}
+
+const RPS = "requests/s to bare, small, 64 connections";
+
 test("a target is met, not met, or not measured", () => {
-  const samples = [sample({}, 1000, 10_000), sample({ chain: "headgate" }, 1100, 22_000)];
-  const met = new Map(verdicts(samples, undefined).map((v) => [v.what, v.met]));
-  expect(met.get("requests/s to bare, small, 64 connections")).toBe(true);
-  expect(met.get("CPU a request to bare, small, 64 connections")).toBe(false);
-  expect(met.get("requests/s to envoy, small, 64 connections")).toBeUndefined();
+  const seen = outcomes(3);
+  expect(seen.get(RPS)).toBe("met");
+  expect(seen.get("CPU a request to bare, small, 64 connections")).toBe("not met");
+  expect(seen.get("requests/s to envoy, small, 64 connections")).toBe("not measured");
+  expect(seen.get("idle instance, 2 replicas, PSS of all processes")).toBe("not measured");
+});
+
+test("no verdict comes from a trial of few rounds, nor from a run with failing requests", () => {
+  expect(outcomes(2).get(RPS)).toBe("too few rounds");
+  expect(outcomes(3, 1).get(RPS)).toBe("requests failed");
 });

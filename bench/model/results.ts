@@ -94,7 +94,7 @@ export function summarise(samples: readonly Sample[]): readonly Row[] {
         cpuUsPerRequest: mid(METRICS.cpuUsPerRequest),
         cpuRatio: ratio("cpuUsPerRequest"),
         requests: own.reduce((sum, s) => sum + s.report.requests, 0),
-        errors: own.reduce((sum, s) => sum + s.report.badStatus + s.report.socketErrors, 0),
+        errors: errorsOf(own),
         processes: mid((s) => s.processes),
         rssKib: mid((s) => s.rssKib),
         pssKib: mid((s) => s.pssKib),
@@ -104,19 +104,36 @@ export function summarise(samples: readonly Sample[]): readonly Row[] {
   return rows;
 }
 
-/** The paired ratio of two chains in one cell, from the first group in which both ran; undefined where none has both. */
-export function ratioOf(
+/** What one chain is beside another in one cell. */
+export interface Comparison {
+  readonly ratio: number;
+  /** Rounds that both ran. */
+  readonly rounds: number;
+  /** Requests of either that failed. */
+  readonly errors: number;
+}
+
+/** Compares two chains in one cell, in the first group in which both ran; undefined where none has both. */
+export function compare(
   samples: readonly Sample[],
   metric: Metric,
   of: ChainName,
   to: ChainName,
   load: LoadName,
   connections: number,
-): number | undefined {
+): Comparison | undefined {
   const cells = samples.filter((s) => s.load === load && s.connections === connections);
   for (const group of Map.groupBy(cells, (s) => s.group).values()) {
-    const ratio = pairedRatio(series(group, of, metric), series(group, to, metric));
-    if (ratio !== undefined) return ratio;
+    const own = series(group, of, metric);
+    const other = series(group, to, metric);
+    const ratio = pairedRatio(own, other);
+    if (ratio === undefined) continue;
+    const rounds = [...own.keys()].filter((round) => other.has(round)).length;
+    return { ratio, rounds, errors: errorsOf(group.filter((s) => s.chain === of || s.chain === to)) };
   }
   return undefined;
+}
+
+function errorsOf(samples: readonly Sample[]): number {
+  return samples.reduce((sum, s) => sum + s.report.badStatus + s.report.socketErrors, 0);
 }
