@@ -44,6 +44,7 @@ export async function measureStart(
     headgate.push(await headgateRound(directory, stateDir, signal));
   }
   return {
+    rounds,
     headgateFirst200Ms: median(headgate.map((r) => r.first200Ms)),
     headgateHealthyMs: median(headgate.map((r) => r.healthyMs)),
     bareFirst200Ms: median(bare.map((r) => r.first200Ms)),

@@ -25,6 +25,7 @@ export function startRay(python: string, haproxy: boolean): StartChain {
       RAY_SERVE_ENABLE_HA_PROXY: "1",
       RAY_SERVE_HAPROXY_CONFIG_FILE_LOC: scratch("haproxy.cfg"),
       RAY_SERVE_HAPROXY_SOCKET_PATH: scratch("haproxy.sock"),
+      RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH: scratch("metrics.sock"),
       RAY_SERVE_HAPROXY_SERVER_STATE_BASE: short,
       RAY_SERVE_HAPROXY_SERVER_STATE_FILE: scratch("server-state"),
     };

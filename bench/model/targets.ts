@@ -5,6 +5,8 @@ import { type ChainName, type Comparison, compare, type Metric, type Sample } fr
 
 /** Figures of starting and idling; each undefined where it was not measured. */
 export interface StartFigures {
+  /** Starts of each; the figures are their medians. */
+  readonly rounds: number;
   /** `headgate start` on a state directory that holds a backend and an endpoint, until that endpoint answers 200. */
   readonly headgateFirst200Ms: number | undefined;
   /** The same, until `/-/healthz` answers 200. */
@@ -100,9 +102,9 @@ export function verdicts(samples: readonly Sample[], start: StartFigures | undef
   const idlePssMb = start?.idlePssKib === undefined ? undefined : (start.idlePssKib * 1024) / 1e6;
   return [
     ...ratios,
-    below("`headgate start` to the first 200 of an endpoint", 1500, "ms", start?.headgateFirst200Ms),
-    below("a further replica ready", 250, "ms", start?.replicaReadyMs),
-    below("idle instance, 2 replicas, PSS of all processes", 300, "MB", idlePssMb),
+    below("`headgate start` to the first 200 of an endpoint", 1500, "ms", start?.headgateFirst200Ms, start?.rounds),
+    below("a further replica ready", 250, "ms", start?.replicaReadyMs, start?.rounds),
+    below("idle instance, 2 replicas, PSS of all processes", 300, "MB", idlePssMb, start?.rounds),
   ];
 }
 
@@ -114,7 +116,12 @@ function judge(target: RatioTarget, found: Comparison | undefined): Outcome {
   return met ? "met" : "not met";
 }
 
-function below(what: string, limit: number, unit: "ms" | "MB", measured: number | undefined): Verdict {
-  const outcome = measured === undefined ? "not measured" : measured < limit ? "met" : "not met";
-  return { what, target: `< ${limit} ${unit}`, measured, unit, outcome };
+function below(what: string, limit: number, unit: "ms" | "MB", measured: number | undefined, rounds = 0): Verdict {
+  return { what, target: `< ${limit} ${unit}`, measured, unit, outcome: judgeBelow(measured, limit, rounds) };
+}
+
+function judgeBelow(measured: number | undefined, limit: number, rounds: number): Outcome {
+  if (measured === undefined) return "not measured";
+  if (rounds < LEAST_ROUNDS) return "too few rounds";
+  return measured < limit ? "met" : "not met";
 }
