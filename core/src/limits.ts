@@ -26,6 +26,7 @@ export const LIMITS = {
   constructorTimeoutMs: 60_000,
   restartBackoffMinMs: 1_000,
   restartBackoffMaxMs: 60_000,
+  replicaWaitMs: 3_000,
   retryBudgetPercent: 20,
   numReplicas: 1_000,
   maxConcurrentQueries: 100_000,

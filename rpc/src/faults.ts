@@ -1,34 +1,14 @@
 // Faults over gRPC: a HeadgateError becomes a status with a typed detail in the trailing metadata, and back.
 // An error that is not a HeadgateError never leaks: the caller reads "internal error", the log gets the rest.
 
-import { FAULTS, type Fault, GrpcStatus, HeadgateError, fault, isFaultCode } from "@headgate/core";
+import { FAULTS, GrpcStatus, HeadgateError, fault } from "@headgate/core";
 import * as pb from "@headgate/proto/fault";
 import { ClientError, Metadata, ServerError, Status } from "nice-grpc-common";
+import { faultFromProto, faultToProto } from "./fault-codec.ts";
 import type { CallContext, CallOptions, ClientMiddlewareCall, ServerMiddlewareCall } from "nice-grpc-common";
 
 /** Trailing metadata key of the encoded headgate.v1.Fault. */
 export const FAULT_KEY = "headgate-fault-bin";
-
-/** A fault as its message. */
-export function faultToProto(source: Fault): pb.Fault {
-  return {
-    code: source.code,
-    message: source.message.slice(0, 4096),
-    retryable: FAULTS[source.code].retryable,
-    details: { ...source.details },
-    retryAfterMs: source.retryAfterMs,
-  };
-}
-
-/** A fault out of its message; a code of a newer version becomes "internal" and keeps its message. */
-export function faultFromProto(message: pb.Fault): Fault {
-  return fault(
-    isFaultCode(message.code) ? message.code : "internal",
-    message.message,
-    message.details,
-    message.retryAfterMs,
-  );
-}
 
 /** Server middleware: every error that leaves carries a fault; foreign errors are told to `onUnexpected` and hidden. */
 export function faultsServerMiddleware(onUnexpected: (error: unknown, path: string) => void) {

@@ -1,0 +1,78 @@
+// One request on its way: what it says, where its answer goes, and how far it has come.
+// One object a request for its whole life, made by whoever takes requests in, changed by the router and the links alone.
+
+import { LIMITS, type Fault } from "@headgate/core";
+import type { RequestHeadInit } from "@headgate/proto/wire";
+import type { LiveBackend } from "./live-backend.ts";
+import type { LiveReplica } from "./live-replica.ts";
+
+/** Where the answer goes. After an end or a fault nothing more comes. */
+export interface CallSink {
+  /** The answer begins. `body` is its first piece, a slice that must be used or copied before returning to the event loop. */
+  head(status: number, headers: readonly string[], body: Buffer | null, end: boolean): void;
+  /** The next piece. */
+  body(piece: Buffer | null, end: boolean, trailers: readonly string[]): void;
+  /** There is no answer, or it ends here. */
+  fault(fault: Fault): void;
+  /** All of the request's body that was given has been sent: more may be given. */
+  writable(): void;
+}
+
+/** Where a call is. */
+export type CallState = "new" | "queued" | "sent" | "done";
+
+const NO_PAIRS: readonly string[] = Object.freeze([]);
+
+/** One request. */
+export class Call implements RequestHeadInit {
+  endpoint: string;
+  method: string;
+  target: string;
+  /** Names in lower case and values in turn. */
+  headers: readonly string[];
+  params: readonly string[] = NO_PAIRS;
+  callMethod = "";
+  requestId: string;
+  shadow = false;
+  /** What was left when it was last sent, in milliseconds. */
+  timeoutMs = 0;
+  /** When it must be over, on performance.now()'s scale. */
+  deadline: number;
+  readonly sink: CallSink;
+
+  /** Pieces of the body that were not sent yet. For a replayable call they stay until the answer begins. */
+  pieces: Buffer[] = [];
+  /** Whether all pieces of the body were given. */
+  bodyEnded = true;
+  /** Whether the whole body is at hand, so that the call can be sent again. */
+  replayable = true;
+
+  state: CallState = "new";
+  backend: LiveBackend | null = null;
+  replica: LiveReplica | null = null;
+  streamId = 0;
+  /** Tries after a connection's failure. */
+  retries = 0;
+  /** When it began to wait, on performance.now()'s scale. */
+  queuedAt = 0;
+  /** Refusals of busy replicas. */
+  refusals = 0;
+  /** Whether any frame may have reached the replica. */
+  sent = false;
+  /** Whether the sink has been given any of the answer. */
+  answered = false;
+  /** Bytes of body that may still be sent. */
+  sendCredit: number = LIMITS.streamWindowBytes;
+  /** Bytes of the answer that were consumed and not yet granted again. */
+  consumed = 0;
+
+  constructor(endpoint: string, method: string, target: string, headers: readonly string[], requestId: string, deadline: number, sink: CallSink) {
+    this.endpoint = endpoint;
+    this.method = method;
+    this.target = target;
+    this.headers = headers;
+    this.requestId = requestId;
+    this.deadline = deadline;
+    this.sink = sink;
+  }
+}

@@ -1,0 +1,36 @@
+// What a replica is reached by: a Session, or unary Handle calls. The same to all above.
+
+import type { Fault } from "@headgate/core";
+import type { Call } from "./call.ts";
+
+/** A way to one replica. */
+export interface Link {
+  /** Sends a call. */
+  start(call: Call): void;
+  /** More pieces of the call's body are there. */
+  pump(call: Call): void;
+  /** The call's body has ended and its last piece was sent before. */
+  endBody(call: Call): void;
+  /** The caller is gone or the deadline has passed: nothing more comes of the call. */
+  cancel(call: Call): void;
+  /** The caller has taken that many bytes of the answer. */
+  consumed(call: Call, bytes: number): void;
+  /** The calls that run. */
+  calls(): IterableIterator<Call>;
+  /** Ends the link; its calls are told as ended(). */
+  close(): void;
+}
+
+/** What a link tells its replica. */
+export interface LinkEvents {
+  /** Calls can be sent. */
+  opened(): void;
+  /** A call has its whole answer, or the last piece of it comes right after this. */
+  finished(call: Call): void;
+  /** The replica gave a fault instead of an answer, or in the middle of one. */
+  failed(call: Call, fault: Fault): void;
+  /** The replica takes no new calls. */
+  draining(): void;
+  /** The connection is gone, with the calls that were on it. Once. */
+  ended(lost: readonly Call[]): void;
+}

@@ -1,0 +1,192 @@
+// Requests to backends: one immutable compiled table, swapped whole when a newer one is in force, and the live backends
+// that it points to. Sits between whoever takes requests in (the HTTP bridge, handles) and the replicas' links.
+
+import { fault } from "@headgate/core";
+import { Call, type CallSink } from "./call.ts";
+import { LiveBackend } from "./live-backend.ts";
+import { type CompiledEndpoint, type CompiledTable, type SplitCursor, compileTable, isNewer, pickBackend, tableProblem } from "./model/routing-table.ts";
+import { nextPoint } from "./model/split.ts";
+import type { RoutingTable } from "./model/table.ts";
+
+/** How often deadlines are looked at while anything is in flight, in milliseconds: how late a 504 can be. */
+const SWEEP_MS = 20;
+/** Copies for shadows in flight at once; further ones are left out. */
+const MOST_SHADOWS = 100;
+
+/** An endpoint as it is dispatched to. */
+export type LiveEndpoint = CompiledEndpoint<LiveBackend>;
+/** The table in force. */
+export type LiveTable = CompiledTable<LiveBackend>;
+
+/** Dispatches calls by the table in force. */
+export class Router {
+  /** The table in force; null before the first. */
+  table: LiveTable | null = null;
+  readonly #backends = new Map<string, LiveBackend>();
+  readonly #cursors = new Map<string, SplitCursor>();
+  readonly #random: () => number;
+  #leaving = new Set<LiveBackend>();
+  #sweeper: NodeJS.Timeout | null = null;
+  #shadows = 0;
+
+  /** `random` gives numbers in [0, 1). */
+  constructor(random: () => number = Math.random) {
+    this.#random = random;
+  }
+
+  /** Puts a table in force unless it is older or wrong; then the one in force stays. */
+  apply(table: RoutingTable): "in_force" | "older" | { readonly refused: string } {
+    const { table: current } = this;
+    if (!isNewer(current, table)) return current?.sequence === table.sequence ? "in_force" : "older";
+    const problem = tableProblem(table);
+    if (problem !== null) return { refused: problem };
+    const known = new Set(table.backends.map((backend) => backend.name));
+    this.table = compileTable(
+      table,
+      (backend) => {
+        const live = this.#backends.get(backend.name);
+        if (live !== undefined) {
+          live.update(backend);
+          return live;
+        }
+        const made = new LiveBackend(backend, this.#random);
+        this.#backends.set(backend.name, made);
+        return made;
+      },
+      (endpoint) => this.#cursor(endpoint),
+    );
+    for (const [name, backend] of this.#backends) {
+      if (known.has(name)) continue;
+      this.#backends.delete(name);
+      this.#leaving.add(backend);
+      backend.leave();
+    }
+    const names = new Set(table.endpoints.map((endpoint) => endpoint.name));
+    for (const name of this.#cursors.keys()) if (!names.has(name as never)) this.#cursors.delete(name);
+    return "in_force";
+  }
+
+  /** Sends a call to a backend of an endpoint; with a key always to the same one. */
+  dispatch(endpoint: LiveEndpoint, call: Call, key: string | null): void {
+    const { cursor } = endpoint;
+    cursor.point = nextPoint(cursor.point);
+    const backend = pickBackend(endpoint, cursor.point, key);
+    if (backend === null) {
+      call.sink.fault(fault("no_replica", `endpoint "${endpoint.name}" has no backend`, { endpoint: endpoint.name }));
+      return;
+    }
+    this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP_MS);
+    if (endpoint.shadows.length > 0) this.#copyToShadows(endpoint, call);
+    backend.dispatch(call);
+  }
+
+  /** The caller is gone. The sink hears nothing more. */
+  abandon(call: Call): void {
+    call.backend?.abandon(call);
+    call.state = "done";
+  }
+
+  /** Gives the next piece of a body that is sent as it comes. */
+  giveBody(call: Call, piece: Buffer | null, end: boolean): void {
+    const hadPieces = call.pieces.length > 0;
+    if (piece !== null && piece.length > 0) call.pieces.push(piece);
+    if (end) call.bodyEnded = true;
+    if (call.state !== "sent") return;
+    const link = call.replica?.link;
+    if (piece !== null && piece.length > 0) link?.pump(call);
+    else if (end && !hadPieces) link?.endBody(call);
+  }
+
+  /** Bytes of the answer that the caller has taken. */
+  consumed(call: Call, bytes: number): void {
+    call.replica?.link?.consumed(call, bytes);
+  }
+
+  /** Calls that run or wait. */
+  get inFlight(): number {
+    let sum = 0;
+    for (const backend of this.#backends.values()) sum += backend.inFlight;
+    for (const backend of this.#leaving) sum += backend.inFlight;
+    return sum;
+  }
+
+  /** Ends every link at once. */
+  close(): void {
+    if (this.#sweeper !== null) clearInterval(this.#sweeper);
+    this.#sweeper = null;
+    for (const backend of [...this.#backends.values(), ...this.#leaving]) {
+      backend.leave();
+      backend.close();
+    }
+  }
+
+  #cursor(endpoint: string): SplitCursor {
+    let cursor = this.#cursors.get(endpoint);
+    if (cursor === undefined) {
+      // A start of its own, so that many bridges do not send their first requests to the same backend.
+      cursor = { point: this.#random(), shadowPoint: this.#random() };
+      this.#cursors.set(endpoint, cursor);
+    }
+    return cursor;
+  }
+
+  #sweep(): void {
+    const now = performance.now();
+    for (const backend of this.#backends.values()) backend.sweep(now);
+    for (const backend of this.#leaving) {
+      backend.sweep(now);
+      if (backend.inFlight === 0) this.#leaving.delete(backend);
+    }
+    if (this.#sweeper !== null && this.inFlight === 0) {
+      clearInterval(this.#sweeper);
+      this.#sweeper = null;
+    }
+  }
+
+  /** Copies go where the call's whole body is at hand; one that is sent as it comes is not copied. */
+  #copyToShadows(endpoint: LiveEndpoint, call: Call): void {
+    if (!call.bodyEnded) return;
+    for (const { proportion, backend } of endpoint.shadows) {
+      endpoint.cursor.shadowPoint = nextPoint(endpoint.cursor.shadowPoint);
+      if (endpoint.cursor.shadowPoint >= proportion || this.#shadows >= MOST_SHADOWS) continue;
+      this.#shadows++;
+      const copy: Call = new Call(call.endpoint, call.method, call.target, call.headers, call.requestId, call.deadline, new Discard(this, () => copy, () => this.#shadows--));
+      copy.params = call.params;
+      copy.callMethod = call.callMethod;
+      copy.shadow = true;
+      copy.pieces = [...call.pieces];
+      backend.dispatch(copy);
+    }
+  }
+}
+
+/** Throws an answer away. */
+class Discard implements CallSink {
+  readonly #router: Router;
+  readonly #call: () => Call;
+  readonly #done: () => void;
+
+  constructor(router: Router, call: () => Call, done: () => void) {
+    this.#router = router;
+    this.#call = call;
+    this.#done = done;
+  }
+
+  head(_status: number, _headers: readonly string[], body: Buffer | null, end: boolean): void {
+    this.body(body, end);
+  }
+
+  body(piece: Buffer | null, end: boolean): void {
+    if (end) this.#done();
+    else if (piece !== null) this.#router.consumed(this.#call(), piece.length);
+  }
+
+  fault(): void {
+    this.#done();
+  }
+
+  writable(): void {
+    // A copy's body is whole from the start.
+  }
+}
+

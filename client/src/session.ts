@@ -1,0 +1,198 @@
+// One Session stream to one replica: requests multiplexed, all frames of one turn of the event loop in one message.
+// Knows calls by number and nothing of tables, queues or retries; a session that has ended is never used again.
+
+import { LIMITS, fault } from "@headgate/core";
+import type * as pb from "@headgate/proto/fault";
+import {
+  HeaderMemo,
+  type ResponseFrames,
+  WireWriter,
+  readSessionResponse,
+  writeRequestOpen,
+  writeRequestRest,
+} from "@headgate/proto/wire";
+import { faultFromProto } from "@headgate/rpc/fault-codec";
+import { type GrpcStream, openStream } from "@headgate/rpc/stream";
+import type { Call } from "./call.ts";
+import type { Link, LinkEvents } from "./link.ts";
+
+const PATH = "/headgate.v1.ReplicaService/Session";
+/** A message that has grown to this is sent before the turn is over. */
+const FLUSH_BYTES = 1024 * 1024;
+/** Credit is granted again in portions of at least this. */
+const GRANT_BYTES = LIMITS.bodyChunkBytes;
+
+/** One open session. */
+export class Session implements Link, ResponseFrames {
+  readonly #events: LinkEvents;
+  readonly #calls = new Map<number, Call>();
+  readonly #writer = new WireWriter();
+  readonly #memo = new HeaderMemo();
+  readonly #stream: GrpcStream;
+  readonly #flush = (): void => this.#send();
+  #mark = -1;
+  #nextId = 1;
+  #ended = false;
+
+  constructor(address: string, events: LinkEvents) {
+    this.#events = events;
+    this.#stream = openStream(
+      address,
+      { path: PATH },
+      {
+        open: () => events.opened(),
+        message: (message) => readSessionResponse(message, this, this.#memo),
+        end: () => this.#end(),
+      },
+    );
+  }
+
+  calls(): IterableIterator<Call> {
+    return this.#calls.values();
+  }
+
+  start(call: Call): void {
+    const id = this.#nextId++;
+    call.streamId = id;
+    call.sent = true;
+    call.sendCredit = LIMITS.streamWindowBytes;
+    call.consumed = 0;
+    this.#calls.set(id, call);
+    this.#open();
+    const { pieces } = call;
+    const first = pieces[0] ?? null;
+    if (pieces.length <= 1 && call.bodyEnded && (first === null || first.length <= LIMITS.bodyChunkBytes)) {
+      writeRequestOpen(this.#writer, id, call, first, true);
+      return;
+    }
+    writeRequestOpen(this.#writer, id, call, null, false);
+    this.pump(call);
+  }
+
+  /** Sends what of the body the credit allows. */
+  pump(call: Call): void {
+    if (this.#calls.get(call.streamId) !== call) return;
+    const { pieces } = call;
+    while (pieces.length > 0 && call.sendCredit > 0) {
+      const piece = pieces[0];
+      if (piece === undefined) break;
+      const size = Math.min(piece.length, call.sendCredit, LIMITS.bodyChunkBytes);
+      const whole = size === piece.length;
+      if (whole) pieces.shift();
+      else pieces[0] = piece.subarray(size);
+      call.sendCredit -= size;
+      call.replayable = false;
+      this.#open();
+      writeRequestRest(this.#writer, call.streamId, whole ? piece : piece.subarray(0, size), call.bodyEnded && pieces.length === 0, false, 0);
+      if (this.#writer.length > FLUSH_BYTES) this.#send();
+      if (call.bodyEnded && pieces.length === 0) return;
+    }
+    if (pieces.length > 0) return;
+    if (!call.bodyEnded) call.sink.writable();
+  }
+
+  /** The body's end came without a further piece. */
+  endBody(call: Call): void {
+    if (this.#calls.get(call.streamId) !== call || call.pieces.length > 0) return;
+    this.#open();
+    writeRequestRest(this.#writer, call.streamId, null, true, false, 0);
+  }
+
+  cancel(call: Call): void {
+    if (!this.#calls.delete(call.streamId)) return;
+    this.#open();
+    writeRequestRest(this.#writer, call.streamId, null, false, true, 0);
+  }
+
+  consumed(call: Call, bytes: number): void {
+    call.consumed += bytes;
+    if (call.consumed < GRANT_BYTES || this.#calls.get(call.streamId) !== call) return;
+    this.#open();
+    writeRequestRest(this.#writer, call.streamId, null, false, false, call.consumed);
+    call.consumed = 0;
+  }
+
+  close(): void {
+    this.#end();
+  }
+
+  // --- what the replica says ---
+
+  frame(
+    streamId: number,
+    status: number,
+    headers: readonly string[],
+    body: Buffer | null,
+    end: boolean,
+    failure: pb.Fault | null,
+    credit: number,
+    trailers: readonly string[],
+  ): void {
+    const call = this.#calls.get(streamId);
+    // Frames of a call that was cancelled may still be on their way.
+    if (call === undefined) return;
+    if (failure !== null) {
+      this.#calls.delete(streamId);
+      this.#events.failed(call, faultFromProto(failure));
+      return;
+    }
+    if (credit > 0) {
+      call.sendCredit += credit;
+      this.pump(call);
+    }
+    if (status !== 0) {
+      if (call.answered || status < 200 || status > 599) {
+        this.#broken(call, call.answered ? "answered twice" : `answered with status ${status}`);
+        return;
+      }
+      if (end) this.#calls.delete(streamId);
+      call.answered = true;
+      if (end) this.#events.finished(call);
+      call.sink.head(status, headers, body, end);
+      return;
+    }
+    if (body === null && !end) return;
+    if (!call.answered) {
+      this.#broken(call, "sent a body before its head");
+      return;
+    }
+    if (end) {
+      this.#calls.delete(streamId);
+      this.#events.finished(call);
+    }
+    call.sink.body(body, end, trailers);
+  }
+
+  draining(): void {
+    this.#events.draining();
+  }
+
+  #broken(call: Call, what: string): void {
+    this.cancel(call);
+    this.#events.failed(call, fault("replica_protocol", `the replica ${what}`));
+  }
+
+  // --- sending ---
+
+  #open(): void {
+    if (this.#mark >= 0) return;
+    this.#mark = this.#writer.openGrpc();
+    setImmediate(this.#flush);
+  }
+
+  #send(): void {
+    if (this.#mark < 0 || this.#ended) return;
+    this.#writer.closeGrpc(this.#mark);
+    this.#mark = -1;
+    this.#stream.sendPrefixed(this.#writer.take());
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#stream.close();
+    const lost = [...this.#calls.values()];
+    this.#calls.clear();
+    this.#events.ended(lost);
+  }
+}

@@ -1,0 +1,130 @@
+// The way to a replica that has no Session: one unary Handle call a request, its body and answer whole.
+
+import { LIMITS, fault } from "@headgate/core";
+import { HandleRequest, HandleResponse } from "@headgate/proto/replica";
+import { faultFromProto } from "@headgate/rpc/fault-codec";
+import { type GrpcConnection, callUnary, connectTo } from "@headgate/rpc/stream";
+import type { Call } from "./call.ts";
+import type { Link, LinkEvents } from "./link.ts";
+
+const TARGET = { path: "/headgate.v1.ReplicaService/Handle" };
+/** Room for the head in a message. */
+const MAX_BODY_BYTES = LIMITS.grpcMessageBytes - LIMITS.headerBytes - LIMITS.urlBytes - 1024;
+
+/** An open connection for unary calls. */
+export class UnaryLink implements Link {
+  readonly #connection: GrpcConnection;
+  readonly #events: LinkEvents;
+  readonly #running = new Map<Call, AbortController>();
+
+  constructor(address: string, events: LinkEvents) {
+    this.#events = events;
+    this.#connection = connectTo(
+      address,
+      () => events.opened(),
+      () => {
+        const lost = [...this.#running.keys()];
+        this.#running.clear();
+        events.ended(lost);
+      },
+    );
+  }
+
+  calls(): IterableIterator<Call> {
+    return this.#running.keys();
+  }
+
+  start(call: Call): void {
+    this.#running.set(call, new AbortController());
+    if (call.bodyEnded) void this.#call(call);
+    else call.sink.writable();
+  }
+
+  pump(call: Call): void {
+    if (!this.#running.has(call)) return;
+    const bytes = call.pieces.reduce((sum, piece) => sum + piece.length, 0);
+    if (bytes > MAX_BODY_BYTES) {
+      this.#running.delete(call);
+      this.#events.failed(
+        call,
+        fault("body_too_large", `the body is larger than ${MAX_BODY_BYTES} bytes, the most for a replica without Session`, {
+          limit: "grpcMessageBytes",
+        }),
+      );
+      return;
+    }
+    if (call.bodyEnded) void this.#call(call);
+    else call.sink.writable();
+  }
+
+  endBody(call: Call): void {
+    this.pump(call);
+  }
+
+  cancel(call: Call): void {
+    const running = this.#running.get(call);
+    this.#running.delete(call);
+    running?.abort();
+  }
+
+  consumed(): void {
+    // The whole answer is here already.
+  }
+
+  close(): void {
+    this.#connection.close();
+  }
+
+  async #call(call: Call): Promise<void> {
+    const running = this.#running.get(call);
+    if (running === undefined) return;
+    call.sent = true;
+    try {
+      const bytes = await callUnary(this.#connection, TARGET, encode(call), running.signal);
+      if (!this.#running.delete(call)) return;
+      this.#answer(call, HandleResponse.decode(bytes));
+    } catch {
+      // Why is the replica's matter; its words are not for the caller.
+      if (this.#running.delete(call)) this.#events.failed(call, fault("replica_protocol", "the replica's Handle failed"));
+    }
+  }
+
+  #answer(call: Call, response: HandleResponse): void {
+    const { head } = response;
+    if (response.fault !== undefined) {
+      this.#events.failed(call, faultFromProto(response.fault));
+      return;
+    }
+    if (head === undefined || head.status < 200 || head.status > 599) {
+      this.#events.failed(call, fault("replica_protocol", "the replica answered without a valid status"));
+      return;
+    }
+    call.answered = true;
+    this.#events.finished(call);
+    const headers = head.headers.flatMap(({ name, value }) => [name, value]);
+    call.sink.head(head.status, headers, response.body.length > 0 ? Buffer.from(response.body.buffer, response.body.byteOffset, response.body.length) : null, true);
+  }
+}
+
+function encode(call: Call): Uint8Array {
+  return HandleRequest.encode({
+    head: {
+      endpoint: call.endpoint,
+      method: call.method,
+      target: call.target,
+      headers: pairs(call.headers),
+      params: pairs(call.params),
+      timeoutMs: call.timeoutMs,
+      callMethod: call.callMethod,
+      requestId: call.requestId,
+      shadow: call.shadow,
+    },
+    body: Buffer.concat(call.pieces),
+  }).finish();
+}
+
+function pairs(flat: readonly string[]): { name: string; value: string }[] {
+  const list: { name: string; value: string }[] = [];
+  for (let i = 0; i + 1 < flat.length; i += 2) list.push({ name: flat[i] ?? "", value: flat[i + 1] ?? "" });
+  return list;
+}

@@ -1,0 +1,33 @@
+// Requests that Node's parser refuses: they have no IncomingMessage, so that the answer is written to the socket itself.
+
+import { STATUS_CODES } from "node:http";
+import type { Duplex } from "node:stream";
+import { type Fault, LIMITS, fault } from "@headgate/core";
+import { problem } from "./model/response.ts";
+
+function faultOf(code: string | undefined): Fault {
+  switch (code) {
+    case "HPE_HEADER_OVERFLOW":
+      return fault("headers_too_large", `the header section is larger than ${LIMITS.headerBytes} bytes`, { limit: "headerBytes" });
+    case "HPE_CHUNK_EXTENSIONS_OVERFLOW":
+      return fault("malformed_request", "the chunk extensions are too large");
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return fault("request_timeout", "the request was not received in time", { limit: "headerTimeoutMs" });
+    default:
+      return fault("malformed_request", "this is not a valid HTTP/1.1 request");
+  }
+}
+
+/** Answers a request that could not be parsed, and closes its connection. */
+export function answerMalformed(error: Error & { readonly code?: string }, socket: Duplex): void {
+  // A caller that has reset the connection, or to whom an answer is on its way already, gets no other one.
+  if (error.code === "ECONNRESET" || !socket.writable || ("_httpMessage" in socket && socket._httpMessage !== null)) {
+    socket.destroy();
+    return;
+  }
+  const { status, headers, body } = problem(faultOf(error.code), "none");
+  const lines = [`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`];
+  for (let i = 0; i + 1 < headers.length; i += 2) lines.push(`${headers[i]}: ${headers[i + 1]}`);
+  lines.push(`content-length: ${Buffer.byteLength(body)}`, "connection: close", "", body);
+  socket.end(lines.join("\r\n"));
+}

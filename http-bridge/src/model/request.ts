@@ -1,0 +1,64 @@
+// An HTTP request's head as plain values to what is to be done with it. Pure: no sockets, no table but the one handed in.
+// Malformed requests are refused and never repaired.
+
+import { type Fault, LIMITS, fault } from "@headgate/core";
+import type { RequestFields } from "./fields.ts";
+
+/** Where the query begins; the length of the target where there is none. */
+export function pathLength(target: string): number {
+  const at = target.indexOf("?");
+  return at < 0 ? target.length : at;
+}
+
+// A NUL, an encoded slash or backslash, a raw backslash; a dot segment, plain or encoded.
+const AMBIGUOUS = /%00|%2f|%5c|\\/i;
+const DOT_SEGMENT = /\/(?:\.|%2e){1,2}(?:\/|$)/i;
+const ORIGIN_FORM = /^\/[\x21-\x7e]*$/;
+
+/** What is wrong with a request target; null: nothing. */
+export function targetProblem(target: string, path: string): Fault | null {
+  if (target.length > LIMITS.urlBytes) {
+    return fault("uri_too_long", `the URL is longer than ${LIMITS.urlBytes} bytes`, { limit: "urlBytes" });
+  }
+  if (!ORIGIN_FORM.test(target)) return fault("malformed_request", "the request target is not a path that begins with \"/\"");
+  if (path.includes("%") || path.includes("\\")) {
+    if (AMBIGUOUS.test(path)) return fault("malformed_request", "the path has an encoded slash, a backslash or a NUL in it");
+  }
+  if ((path.includes(".") || path.includes("%")) && DOT_SEGMENT.test(path)) {
+    return fault("malformed_request", "the path has a dot segment in it");
+  }
+  return null;
+}
+
+/** What is wrong with a header section; null: nothing. */
+export function fieldsProblem(fields: RequestFields, count: number): Fault | null {
+  if (count > LIMITS.headerFields) {
+    return fault("headers_too_large", `there are more than ${LIMITS.headerFields} header fields`, { limit: "headerFields" });
+  }
+  return fields.problem === null ? null : fault("malformed_request", fields.problem);
+}
+
+/** The refusal of a body over an endpoint's limit. */
+export function bodyTooLarge(limitBytes: number): Fault {
+  return fault("body_too_large", `the request's body is larger than ${limitBytes} bytes`, { limit: "maxBodyBytes" });
+}
+
+const REQUEST_ID = /^[\w.:+=/@~-]{1,128}$/;
+
+/** The caller's id of a request, if it is a usable one; else `fresh`. */
+export function requestIdOf(given: string, fresh: string): string {
+  return given !== "" && REQUEST_ID.test(given) ? given : fresh;
+}
+
+/** How a body comes: none, whole before it is sent on, or sent on as it comes. */
+export type BodyPlan = "none" | "whole" | "stream";
+
+/** Bodies up to this are sent on whole, and can so be sent again. */
+export const WHOLE_BODY_BYTES = LIMITS.bodyChunkBytes;
+
+/** How the body of a request comes. */
+export function bodyPlan(contentLength: number, chunked: boolean): BodyPlan {
+  if (chunked) return "stream";
+  if (contentLength <= 0) return "none";
+  return contentLength <= WHOLE_BODY_BYTES ? "whole" : "stream";
+}

@@ -1,0 +1,73 @@
+// Answers as they go out: the head as text, and faults as problem+json (RFC 9457). Pure: time comes in as an argument.
+
+import { FAULTS, type Fault, LIMITS } from "@headgate/core";
+
+const HOP = new Set(["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "content-length", "x-request-id"]);
+const NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
+// Visible characters, space, tab and obs-text; a line end in a value would begin another field.
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+/** A response's own fields, checked. */
+export interface ResponseFields {
+  /** Names and values in turn, hop-by-hop ones left out. */
+  readonly list: readonly string[];
+  /** The same as text, each line with its end. */
+  readonly text: string;
+  readonly hasDate: boolean;
+}
+
+/** Checks a handler's fields; null: one of them cannot be sent. */
+export function responseFields(headers: readonly string[]): ResponseFields | null {
+  const list: string[] = [];
+  let text = "";
+  let hasDate = false;
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    const name = headers[i] ?? "";
+    const value = headers[i + 1] ?? "";
+    if (!NAME.test(name) || !VALUE.test(value)) return null;
+    if (HOP.has(name)) continue;
+    if (name === "date") hasDate = true;
+    list.push(name, value);
+    text += `${name}: ${value}\r\n`;
+  }
+  return { list, text, hasDate };
+}
+
+/** Whether a response of this status to this method has a body. */
+export function hasBody(method: string, status: number): boolean {
+  return method !== "HEAD" && status !== 204 && status !== 304;
+}
+
+const KEEP_ALIVE = `connection: keep-alive\r\nkeep-alive: timeout=${LIMITS.keepAliveTimeoutMs / 1000}\r\n\r\n`;
+
+/** The head of a whole response on a connection that stays open. `date` is an IMF-fixdate. */
+export function headText(statusLine: string, fields: ResponseFields, length: number, requestId: string, date: string): string {
+  return `${statusLine}${fields.text}content-length: ${length}\r\nx-request-id: ${requestId}\r\n${fields.hasDate ? "" : date}${KEEP_ALIVE}`;
+}
+
+/** A fault as a response. */
+export interface Problem {
+  readonly status: number;
+  /** Names and values in turn. */
+  readonly headers: readonly string[];
+  readonly body: string;
+}
+
+/** A fault as problem+json. `allow` is the value of Allow for method_not_allowed. */
+export function problem(fault: Fault, requestId: string, allow = ""): Problem {
+  const { http, title } = FAULTS[fault.code];
+  const headers = ["content-type", "application/problem+json"];
+  if (allow !== "") headers.push("allow", allow);
+  if (fault.retryAfterMs > 0) headers.push("retry-after", String(Math.ceil(fault.retryAfterMs / 1000)));
+  const { limit } = fault.details;
+  const body = {
+    type: `urn:headgate:fault:${fault.code}`,
+    title,
+    status: http,
+    detail: fault.message,
+    code: fault.code,
+    ...(limit === undefined ? {} : { limit }),
+    requestId,
+  };
+  return { status: http, headers, body: `${JSON.stringify(body)}\n` };
+}

@@ -1,0 +1,35 @@
+// The replica's gRPC server: ReplicaService at the address that the controller gave.
+
+import { rmSync } from "node:fs";
+import { type StreamServer, serveStreams } from "@headgate/rpc/stream-server";
+import type { Runner } from "./runner.ts";
+import { ReplicaSession } from "./session.ts";
+import { UnaryCall } from "./unary.ts";
+
+/** A running server. */
+export interface ReplicaServer {
+  /** Tells every bridge that nothing new is taken. */
+  draining(): void;
+  close(): void;
+}
+
+/** Serves ReplicaService. Resolves when it listens. */
+export async function serveReplica(address: string, runner: Runner): Promise<ReplicaServer> {
+  const sessions = new Set<ReplicaSession>();
+  // What a process that ended badly left behind.
+  if (address.startsWith("unix:")) rmSync(address.slice(5), { force: true });
+  const server: StreamServer = await serveStreams(address, {
+    "/headgate.v1.ReplicaService/Session": (call) => {
+      const session = new ReplicaSession(runner, call, (closed) => sessions.delete(closed));
+      sessions.add(session);
+      return session;
+    },
+    "/headgate.v1.ReplicaService/Handle": (call) => new UnaryCall(runner, call),
+  });
+  return {
+    draining: () => {
+      for (const session of sessions) session.draining();
+    },
+    close: () => server.destroy(),
+  };
+}

@@ -1,0 +1,140 @@
+// The replica's end of Session streams: frames in, answers out, all frames of one turn of the event loop in one message.
+// What a request means and whether it may run is the runner's matter.
+
+import { HeadgateError, fault, type Fault } from "@headgate/core";
+import {
+  type RequestFrames,
+  type RequestHeadView,
+  WireWriter,
+  readSessionRequest,
+  writeDraining,
+  writeResponseFault,
+  writeResponseOpen,
+  writeResponseRest,
+} from "@headgate/proto/wire";
+import { faultToProto } from "@headgate/rpc/fault-codec";
+import type { CallHandler, ServerCall } from "@headgate/rpc/stream-server";
+import { SessionCall } from "./session-call.ts";
+import type { Runner } from "./runner.ts";
+
+/** A message that has grown to this is sent before the turn is over. */
+const FLUSH_BYTES = 1024 * 1024;
+
+/** One bridge's stream. */
+export class ReplicaSession implements CallHandler, RequestFrames {
+  readonly #runner: Runner;
+  readonly #stream: ServerCall;
+  readonly #onClosed: (session: ReplicaSession) => void;
+  readonly #calls = new Map<number, SessionCall>();
+  readonly #flush = (): void => this.#send();
+  readonly #writer = new WireWriter();
+  #mark = -1;
+  #closed = false;
+
+  constructor(runner: Runner, stream: ServerCall, onClosed: (session: ReplicaSession) => void) {
+    this.#runner = runner;
+    this.#stream = stream;
+    this.#onClosed = onClosed;
+  }
+
+  // --- what the bridge says ---
+
+  message(message: Buffer): void {
+    readSessionRequest(message, this);
+  }
+
+  frame(streamId: number, head: RequestHeadView | null, body: Buffer | null, end: boolean, cancel: boolean, credit: number): void {
+    if (head !== null) {
+      if (this.#calls.has(streamId)) throw new HeadgateError(fault("replica_protocol", `stream ${streamId} was opened twice`));
+      const call = new SessionCall(this, streamId, head, body, end);
+      this.#calls.set(streamId, call);
+      this.#runner.run(call);
+      return;
+    }
+    // Frames of a request that has been answered may still be on their way.
+    const call = this.#calls.get(streamId);
+    if (call === undefined) return;
+    if (cancel) {
+      this.#calls.delete(streamId);
+      call.cancelled(fault("cancelled", "the caller is gone or the deadline has passed"));
+      return;
+    }
+    if (credit > 0) call.grant(credit);
+    if (body !== null || end) call.received(body, end);
+  }
+
+  halfClosed(): void {
+    this.#stream.end(null);
+  }
+
+  closed(): void {
+    this.#closed = true;
+    for (const call of this.#calls.values()) call.cancelled(fault("cancelled", "the bridge is gone"));
+    this.#calls.clear();
+    this.#onClosed(this);
+  }
+
+  // --- what the replica says ---
+
+  /** A whole answer. */
+  writeWhole(call: SessionCall, status: number, headers: Uint8Array, body: string | Uint8Array | null): void {
+    if (!this.#open(call)) return;
+    this.#calls.delete(call.streamId);
+    writeResponseOpen(this.#writer, call.streamId, status, headers, body, true);
+    this.#bound();
+  }
+
+  /** The start of an answer. */
+  writeHead(call: SessionCall, status: number, headers: Uint8Array): void {
+    if (this.#open(call)) writeResponseOpen(this.#writer, call.streamId, status, headers, null, false);
+  }
+
+  /** A piece of an answer, or its end. The caller keeps to the credit and to 64 KiB. */
+  writePiece(call: SessionCall, piece: Uint8Array | null, end: boolean): void {
+    if (!this.#open(call)) return;
+    if (end) this.#calls.delete(call.streamId);
+    writeResponseRest(this.#writer, call.streamId, piece, end, 0);
+    this.#bound();
+  }
+
+  writeFault(call: SessionCall, failure: Fault): void {
+    if (!this.#open(call)) return;
+    this.#calls.delete(call.streamId);
+    writeResponseFault(this.#writer, call.streamId, faultToProto(failure));
+  }
+
+  /** Credit for the request's body. */
+  writeCredit(call: SessionCall, bytes: number): void {
+    if (this.#open(call)) writeResponseRest(this.#writer, call.streamId, null, false, bytes);
+  }
+
+  /** Tells the bridge that nothing new is taken. */
+  draining(): void {
+    this.#schedule();
+    writeDraining(this.#writer);
+  }
+
+  /** Whether the call still has someone to answer; makes room for a frame. */
+  #open(call: SessionCall): boolean {
+    if (this.#closed || this.#calls.get(call.streamId) !== call) return false;
+    this.#schedule();
+    return true;
+  }
+
+  #schedule(): void {
+    if (this.#mark >= 0) return;
+    this.#mark = this.#writer.openGrpc();
+    setImmediate(this.#flush);
+  }
+
+  #bound(): void {
+    if (this.#writer.length > FLUSH_BYTES) this.#send();
+  }
+
+  #send(): void {
+    if (this.#mark < 0) return;
+    this.#writer.closeGrpc(this.#mark);
+    this.#mark = -1;
+    this.#stream.sendPrefixed(this.#writer.take());
+  }
+}

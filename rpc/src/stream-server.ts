@@ -1,0 +1,137 @@
+// The server's side of stream.ts: gRPC methods straight on node:http2, for replicas. Anything that is not gRPC is refused.
+
+import { type Http2Server, type ServerHttp2Session, type ServerHttp2Stream, createServer } from "node:http2";
+import { FAULTS, type Fault, GrpcStatus, HeadgateError, LIMITS, fault } from "@headgate/core";
+import { Fault as FaultMessage } from "@headgate/proto/fault";
+import { faultToProto } from "./fault-codec.ts";
+import { MessageSplitter, prefixed } from "./splitter.ts";
+import { STREAM_WINDOW_BYTES } from "./stream.ts";
+
+/** A call as its method sees it. */
+export interface ServerCall {
+  /** Sends a message. */
+  send(message: Uint8Array): boolean;
+  /** Sends bytes that are messages with their prefixes already. */
+  sendPrefixed(bytes: Uint8Array): boolean;
+  /** Ends the call: with status OK, or with a fault. */
+  end(error: Fault | null): void;
+}
+
+/** What a method does with one call. Made when it opens. */
+export interface CallHandler {
+  /** A message. Throwing ends the call with that error. */
+  message(message: Buffer): void;
+  /** The caller sends nothing more. */
+  halfClosed(): void;
+  /** The call is over, whoever ended it. Exactly once. */
+  closed(): void;
+}
+
+/** Methods by path, such as "/headgate.v1.ReplicaService/Session". */
+export type Methods = Readonly<Record<string, (call: ServerCall) => CallHandler>>;
+
+/** A running server. */
+export interface StreamServer {
+  /** Lets no new connection in. */
+  closeListener(): void;
+  /** Ends all that is open. */
+  destroy(): void;
+}
+
+/** Serves methods at "unix:PATH" or "HOST:PORT". Resolves when it listens. */
+export function serveStreams(address: string, methods: Methods): Promise<StreamServer> {
+  const server = createServer({
+    settings: { initialWindowSize: STREAM_WINDOW_BYTES, maxConcurrentStreams: LIMITS.sessionStreams },
+    maxSessionMemory: 256,
+  });
+  const sessions = new Set<ServerHttp2Session>();
+  server.on("session", (session) => {
+    sessions.add(session);
+    session.setLocalWindowSize(STREAM_WINDOW_BYTES);
+    session.on("error", () => session.destroy());
+    session.on("close", () => sessions.delete(session));
+  });
+  server.on("sessionError", () => undefined);
+  server.on("stream", (stream, headers) => {
+    // A server's streams are ServerHttp2Streams; the event's type does not say so.
+    serve(stream as ServerHttp2Stream, String(headers[":path"] ?? ""), String(headers["content-type"] ?? ""), methods);
+  });
+  return listen(server, address).then(() => ({
+    closeListener: () => void server.close(),
+    destroy: () => {
+      server.close();
+      for (const session of sessions) session.destroy();
+    },
+  }));
+}
+
+function listen(server: Http2Server, address: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    const done = (): void => {
+      server.off("error", reject);
+      server.on("error", () => undefined);
+      resolve();
+    };
+    if (address.startsWith("unix:")) {
+      server.listen(address.slice(5), done);
+      return;
+    }
+    const colon = address.lastIndexOf(":");
+    server.listen(Number(address.slice(colon + 1)), address.slice(0, colon), done);
+  });
+}
+
+function serve(stream: ServerHttp2Stream, path: string, contentType: string, methods: Methods): void {
+  stream.on("error", () => stream.destroy());
+  if (!contentType.startsWith("application/grpc")) {
+    stream.respond({ ":status": 415 }, { endStream: true });
+    return;
+  }
+  let trailers: Record<string, string> = {};
+  stream.on("wantTrailers", () => stream.sendTrailers(trailers));
+  stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
+  let ended = false;
+  const end = (error: Fault | null): void => {
+    if (ended) return;
+    ended = true;
+    trailers = error === null ? { "grpc-status": "0" } : trailersOf(error);
+    if (!stream.destroyed) stream.end();
+    // Unread messages of the caller must not keep the stream open.
+    stream.resume();
+  };
+  const method = Object.hasOwn(methods, path) ? methods[path] : undefined;
+  if (method === undefined) {
+    end(fault("method_not_declared", `there is no gRPC method ${path.slice(0, 200)} here`));
+    return;
+  }
+  const handler = method({
+    send: (message) => !ended && !stream.destroyed && stream.write(prefixed(message)),
+    sendPrefixed: (bytes) => !ended && !stream.destroyed && stream.write(bytes),
+    end,
+  });
+  const splitter = new MessageSplitter((message) => {
+    if (!ended) handler.message(message);
+  });
+  stream.on("data", (chunk: Buffer) => {
+    if (ended) return;
+    try {
+      splitter.push(chunk);
+    } catch (error) {
+      end(error instanceof HeadgateError ? fault(error.code, error.message) : fault("replica_protocol", String(error)));
+    }
+  });
+  stream.on("end", () => handler.halfClosed());
+  stream.on("close", () => {
+    ended = true;
+    handler.closed();
+  });
+}
+
+function trailersOf(error: Fault): Record<string, string> {
+  return {
+    "grpc-status": String(GrpcStatus[FAULTS[error.code].grpc]),
+    "grpc-message": encodeURIComponent(error.message),
+    "headgate-fault-bin": Buffer.from(FaultMessage.encode(faultToProto(error)).finish()).toString("base64"),
+  };
+}
