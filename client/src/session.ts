@@ -14,6 +14,7 @@ import {
 import { faultFromProto } from "@headgate/rpc/fault-codec";
 import { type GrpcStream, openStream } from "@headgate/rpc/stream";
 import type { Call } from "./call.ts";
+import { CallTable } from "./call-table.ts";
 import type { Link, LinkEvents } from "./link.ts";
 
 const PATH = "/headgate.v1.ReplicaService/Session";
@@ -25,13 +26,12 @@ const GRANT_BYTES = LIMITS.bodyChunkBytes;
 /** One open session. */
 export class Session implements Link, ResponseFrames {
   readonly #events: LinkEvents;
-  readonly #calls = new Map<number, Call>();
+  readonly #calls = new CallTable();
   readonly #writer = new WireWriter();
   readonly #memo = new HeaderMemo();
   readonly #stream: GrpcStream;
   readonly #flush = (): void => this.#send();
   #mark = -1;
-  #nextId = 1;
   #ended = false;
 
   constructor(address: string, events: LinkEvents) {
@@ -52,12 +52,11 @@ export class Session implements Link, ResponseFrames {
   }
 
   start(call: Call): void {
-    const id = this.#nextId++;
+    const id = this.#calls.add(call);
     call.streamId = id;
     call.sent = true;
     call.sendCredit = LIMITS.streamWindowBytes;
     call.consumed = 0;
-    this.#calls.set(id, call);
     this.#open();
     const { pieces } = call;
     const first = pieces[0] ?? null;
@@ -99,7 +98,7 @@ export class Session implements Link, ResponseFrames {
   }
 
   cancel(call: Call): void {
-    if (!this.#calls.delete(call.streamId)) return;
+    if (!this.#calls.delete(call)) return;
     this.#open();
     writeRequestRest(this.#writer, call.streamId, null, false, true, 0);
   }
@@ -130,9 +129,9 @@ export class Session implements Link, ResponseFrames {
   ): void {
     const call = this.#calls.get(streamId);
     // Frames of a call that was cancelled may still be on their way.
-    if (call === undefined) return;
+    if (call === null) return;
     if (failure !== null) {
-      this.#calls.delete(streamId);
+      this.#calls.delete(call);
       this.#events.failed(call, faultFromProto(failure));
       return;
     }
@@ -145,7 +144,7 @@ export class Session implements Link, ResponseFrames {
         this.#broken(call, call.answered ? "answered twice" : `answered with status ${status}`);
         return;
       }
-      if (end) this.#calls.delete(streamId);
+      if (end) this.#calls.delete(call);
       call.answered = true;
       if (end) this.#events.finished(call);
       call.sink.head(status, headers, body, end);
@@ -157,7 +156,7 @@ export class Session implements Link, ResponseFrames {
       return;
     }
     if (end) {
-      this.#calls.delete(streamId);
+      this.#calls.delete(call);
       this.#events.finished(call);
     }
     call.sink.body(body, end, trailers);
@@ -191,8 +190,6 @@ export class Session implements Link, ResponseFrames {
     if (this.#ended) return;
     this.#ended = true;
     this.#stream.close();
-    const lost = [...this.#calls.values()];
-    this.#calls.clear();
-    this.#events.ended(lost);
+    this.#events.ended(this.#calls.clear());
   }
 }

@@ -31,16 +31,18 @@ export class Exchange implements CallSink {
   call: Call | null = null;
   /** Whether the answer is complete or the caller is gone. */
   over = false;
+  /** Whether the request has a body, as its header section says. */
+  hasBody = false;
+  /** The request before it on the same connection, if that has no answer yet. */
+  before: Exchange | null = null;
   readonly #router: Router;
-  readonly #onOver: (exchange: Exchange) => void;
   #received = 0;
 
-  constructor(req: IncomingMessage, res: ServerResponse, requestId: string, router: Router, onOver: (exchange: Exchange) => void) {
+  constructor(req: IncomingMessage, res: ServerResponse, requestId: string, router: Router) {
     this.req = req;
     this.res = res;
     this.requestId = requestId;
     this.#router = router;
-    this.#onOver = onOver;
   }
 
   // --- the request's body ---
@@ -179,7 +181,7 @@ export class Exchange implements CallSink {
 
   /** An answer before the request's body is there: the rest of it is not read, and the connection not used again. */
   #rest(): void {
-    if (this.req.complete || this.res.headersSent) return;
+    if (!this.hasBody || this.req.complete || this.res.headersSent) return;
     this.res.shouldKeepAlive = false;
     this.req.resume();
   }
@@ -205,6 +207,5 @@ export class Exchange implements CallSink {
 
   #finish(): void {
     this.over = true;
-    this.#onOver(this);
   }
 }

@@ -12,9 +12,9 @@ import { RequestFields } from "./model/fields.ts";
 import { bodyPlan, bodyTooLarge, fieldsProblem, pathLength, requestIdOf, targetProblem } from "./model/request.ts";
 import { answerOwn } from "./own-routes.ts";
 
-/** The requests of one connection: usually one, more where the caller pipelines. */
+/** A connection and what was asked on it last; where the caller pipelines, what was asked before it too. */
 interface Connection extends Socket {
-  exchanges?: Set<Exchange>;
+  exchange?: Exchange | null;
 }
 
 /** What the server is told from outside. */
@@ -29,17 +29,17 @@ export function createBridgeServer(router: Router, state: BridgeState): Server {
   const idPrefix = randomBytes(6).toString("base64url");
   let idCount = 0;
 
-  const forget = (exchange: Exchange): void => {
-    (exchange.req.socket as Connection | null)?.exchanges?.delete(exchange);
-  };
-
   function onRequest(req: IncomingMessage, res: ServerResponse): void {
     const { rawHeaders } = req;
     const target = req.url ?? "";
     fields.read(rawHeaders);
-    const exchange = new Exchange(req, res, requestIdOf(fields.requestId, `${idPrefix}-${(idCount++).toString(36)}`), router, forget);
-    // Socket is extended by this module alone, when the connection opens.
-    (req.socket as Connection).exchanges?.add(exchange);
+    const exchange = new Exchange(req, res, requestIdOf(fields.requestId, `${idPrefix}-${(idCount++).toString(36)}`), router);
+    exchange.hasBody = fields.chunked || fields.contentLength > 0;
+    // Socket is extended by this module alone.
+    const connection = req.socket as Connection;
+    const before = connection.exchange ?? null;
+    if (before !== null && !before.over) exchange.before = before;
+    connection.exchange = exchange;
     if (state.draining) res.shouldKeepAlive = false;
 
     // A request that could be read in two ways, or is over a limit, goes no further.
@@ -110,11 +110,10 @@ export function createBridgeServer(router: Router, state: BridgeState): Server {
   server.maxHeadersCount = 0;
   server.maxConnections = LIMITS.connections;
   server.on("connection", (socket: Connection) => {
-    const exchanges = new Set<Exchange>();
-    socket.exchanges = exchanges;
     socket.on("error", () => undefined);
     socket.on("close", () => {
-      for (const exchange of exchanges) exchange.left();
+      for (let exchange = socket.exchange ?? null; exchange !== null; exchange = exchange.before) exchange.left();
+      socket.exchange = null;
     });
   });
   server.on("clientError", answerMalformed);

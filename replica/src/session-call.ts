@@ -12,6 +12,8 @@ import type { ReplicaSession } from "./session.ts";
 export class SessionCall implements Incoming {
   readonly streamId: number;
   readonly head: RequestHeadView;
+  /** Whether an answer still has somewhere to go. The session's to change. */
+  open = true;
   readonly #session: ReplicaSession;
   readonly #firstPiece: Buffer | null;
   readonly #whole: boolean;

@@ -47,15 +47,16 @@ export class ReplicaSession implements CallHandler, RequestFrames {
     if (head !== null) {
       if (this.#calls.has(streamId)) throw new HeadgateError(fault("replica_protocol", `stream ${streamId} was opened twice`));
       const call = new SessionCall(this, streamId, head, body, end);
-      this.#calls.set(streamId, call);
       this.#runner.run(call);
+      // A handler that answers at once leaves nothing to find later.
+      if (call.open) this.#calls.set(streamId, call);
       return;
     }
     // Frames of a request that has been answered may still be on their way.
     const call = this.#calls.get(streamId);
     if (call === undefined) return;
     if (cancel) {
-      this.#calls.delete(streamId);
+      this.#forget(call);
       call.cancelled(fault("cancelled", "the caller is gone or the deadline has passed"));
       return;
     }
@@ -69,7 +70,10 @@ export class ReplicaSession implements CallHandler, RequestFrames {
 
   closed(): void {
     this.#closed = true;
-    for (const call of this.#calls.values()) call.cancelled(fault("cancelled", "the bridge is gone"));
+    for (const call of this.#calls.values()) {
+      call.open = false;
+      call.cancelled(fault("cancelled", "the bridge is gone"));
+    }
     this.#calls.clear();
     this.#onClosed(this);
   }
@@ -79,7 +83,7 @@ export class ReplicaSession implements CallHandler, RequestFrames {
   /** A whole answer. */
   writeWhole(call: SessionCall, status: number, headers: Uint8Array, body: string | Uint8Array | null): void {
     if (!this.#open(call)) return;
-    this.#calls.delete(call.streamId);
+    this.#forget(call);
     writeResponseOpen(this.#writer, call.streamId, status, headers, body, true);
     this.#bound();
   }
@@ -92,14 +96,14 @@ export class ReplicaSession implements CallHandler, RequestFrames {
   /** A piece of an answer, or its end. The caller keeps to the credit and to 64 KiB. */
   writePiece(call: SessionCall, piece: Uint8Array | null, end: boolean): void {
     if (!this.#open(call)) return;
-    if (end) this.#calls.delete(call.streamId);
+    if (end) this.#forget(call);
     writeResponseRest(this.#writer, call.streamId, piece, end, 0);
     this.#bound();
   }
 
   writeFault(call: SessionCall, failure: Fault): void {
     if (!this.#open(call)) return;
-    this.#calls.delete(call.streamId);
+    this.#forget(call);
     writeResponseFault(this.#writer, call.streamId, faultToProto(failure));
   }
 
@@ -116,9 +120,14 @@ export class ReplicaSession implements CallHandler, RequestFrames {
 
   /** Whether the call still has someone to answer; makes room for a frame. */
   #open(call: SessionCall): boolean {
-    if (this.#closed || this.#calls.get(call.streamId) !== call) return false;
+    if (this.#closed || !call.open) return false;
     this.#schedule();
     return true;
+  }
+
+  #forget(call: SessionCall): void {
+    call.open = false;
+    if (this.#calls.size > 0) this.#calls.delete(call.streamId);
   }
 
   #schedule(): void {
