@@ -2,6 +2,7 @@
 export * from "./backend.ts";
 export * from "./endpoint.ts";
 export * from "./faults.ts";
+export * from "./handler.ts";
 export * from "./limits.ts";
 export * from "./names.ts";
 export * from "./ports.ts";

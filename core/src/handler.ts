@@ -1,0 +1,57 @@
+// What authors of handlers write against: the request's type, the forms a handler can have, and two small helpers.
+// Types and plain values only; how a handler is found and called stands in replica/.
+
+/** The request as a handler gets it: a web-standard Request with what the platform knows beside it. */
+export interface HandlerRequest extends Request {
+  /** Parameters of the route, such as `id` of "/items/:id"; "*" for a wildcard. */
+  readonly params: Readonly<Record<string, string>>;
+  /** Id of the request, as the caller reads it in `x-request-id` and the operator in the logs. */
+  readonly requestId: string;
+}
+
+/**
+ * A stateless handler. What it returns becomes the response: nothing is an empty 200, a string is text, bytes are bytes,
+ * a Response goes as it is, streams and async iterables are streamed, anything else is JSON.
+ */
+export type HandlerFunction = (request: HandlerRequest) => unknown;
+
+/** A stateful handler: one object in each replica, constructed with the backend's arguments. */
+export type HandlerClass<Args extends readonly unknown[] = readonly never[]> = new (...args: Args) => object;
+
+/** A function that takes a list of requests and returns a list of as many results. */
+export type BatchFunction = (requests: readonly HandlerRequest[]) => readonly unknown[] | Promise<readonly unknown[]>;
+
+/** A handler that says of itself that it takes lists of requests. */
+export interface AcceptsBatches {
+  readonly acceptsBatches: true;
+}
+
+/** A handler as an export of a module, which imports what it likes. */
+export interface HandlerReference {
+  readonly kind: "module";
+  /** A .ts, .mts, .js or .mjs file; a relative path starts at the instance's root. */
+  readonly path: string;
+  readonly exportName: string;
+}
+
+/** A handler as a program in any language: Headgate starts it, it registers itself. */
+export interface HandlerCommand {
+  /** Program and arguments; no shell is involved. */
+  readonly command: readonly string[];
+}
+
+/**
+ * Names a handler in a module so that the compiler checks the export:
+ * `handler<typeof import("./handlers.ts")>("./handlers.ts", "predict")`.
+ */
+export function handler<Module extends object>(
+  path: string,
+  exportName: Extract<keyof Module, string> | "default" = "default",
+): HandlerReference {
+  return { kind: "module", path, exportName };
+}
+
+/** Marks a function as one that takes a list of requests and returns a list of equal length. Returns the same function. */
+export function batched<F extends BatchFunction>(call: F): F & AcceptsBatches {
+  return Object.assign(call, { acceptsBatches: true as const });
+}
