@@ -2,3 +2,5 @@
 export * from "./control.ts";
 export * from "./discover.ts";
 export type * from "./status.ts";
+export { type FedRouter, createRouter } from "./create-router.ts";
+export type { Handle, HandleOptions, SendOptions } from "./handle.ts";

@@ -1,0 +1,18 @@
+// The API of Headgate: start or connect to an instance, and what authors of handlers need.
+export { HeadgateError, batched, handler } from "@headgate/core";
+export type {
+  BackendConfig,
+  BatchFunction,
+  FaultCode,
+  Handler,
+  HandlerClass,
+  HandlerCommand,
+  HandlerFunction,
+  HandlerReference,
+  HandlerRequest,
+  Json,
+} from "@headgate/core";
+export type { Backend, BridgeStatus, Endpoint, EndpointChange, HandleOptions, InstanceStatus, LogLine, ReplicaStatus, SendOptions } from "@headgate/client";
+export type { BackendOptions, BackendUpdate, CallOptions, EndpointOptions, EndpointSummary, Instance, InstanceHandle } from "./instance.ts";
+export type { HandlerInput } from "./model/handler-input.ts";
+export { type ConnectOptions, type StartOptions, connect, start } from "./start.ts";
