@@ -2,7 +2,7 @@
 // The command `headgate`, in JavaScript that any Node from 18 on runs: it finds a Node that is new enough and goes on
 // there. Nothing of Headgate itself stands here.
 
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import * as nodeModule from "node:module";
 
 const NEEDED = 24;
@@ -21,11 +21,13 @@ if (Number(process.versions.node.split(".")[0]) >= NEEDED) {
   } else {
     const flags = ["--disable-warning=ExperimentalWarning"];
     const words = [pinned, ...flags, process.argv[1], ...process.argv.slice(2)];
-    // Becoming the other Node keeps signals and process ids simple; where that is not offered, wait for it.
+    // Becoming the other Node keeps signals and process ids simple; where that is not offered, stand beside it.
     if (typeof process.execve === "function") process.execve(pinned, words, process.env);
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => undefined);
-    const { status, signal } = spawnSync(pinned, words.slice(1), { stdio: "inherit" });
-    process.exitCode = status ?? (signal === "SIGINT" ? 130 : 1);
+    const child = spawn(pinned, words.slice(1), { stdio: "inherit" });
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+    child.on("exit", (code) => {
+      process.exitCode = code ?? 1;
+    });
   }
 }
 

@@ -3,6 +3,12 @@
 
 import { createRequire } from "node:module";
 
+/**
+ * One Ctrl-C can arrive several times: from the terminal, and passed on by npm. Only a later one means "now, at once";
+ * the lifeline then ends what was started.
+ */
+const SAME_SIGNAL_MS = 500;
+
 /** Runs the command that argv asks for and sets the exit code: 0 done, 1 refused or failed, 2 wrong usage. */
 export async function main(): Promise<void> {
   const words = process.argv.slice(2);
@@ -15,11 +21,13 @@ export async function main(): Promise<void> {
     if (error.code === "EPIPE") process.exit(0);
   });
   const interrupted = new AbortController();
+  let firstMs = 0;
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
-      // A second one ends at once; the lifeline then ends what was started.
-      if (interrupted.signal.aborted) process.exit(130);
-      interrupted.abort(new Error(signal));
+      if (!interrupted.signal.aborted) {
+        firstMs = performance.now();
+        interrupted.abort(new Error(signal));
+      } else if (performance.now() - firstMs > SAME_SIGNAL_MS) process.exit(130);
     });
   }
   const { run } = await import("./program.ts");
