@@ -164,21 +164,11 @@ function retire(view: BackendView, current: readonly Replica[], old: readonly Re
     spare--;
     actions.push(...leave(replica, drainTimeoutMs, view.force, now));
   }
-  let beyond = current.length - target;
-  if (beyond <= 0) return actions;
-  // First those that take no requests yet, then the least busy.
-  const order = [...current].sort((a, b) => busyness(a) - busyness(b));
-  for (const replica of order) {
-    if (beyond <= 0) break;
-    if (replica.state === "serving" && ready.length <= target && oldServing.length === 0 && !ready.includes(replica)) continue;
-    beyond--;
-    actions.push(...leave(replica, drainTimeoutMs, view.force, now));
-  }
+  // First those that take no requests yet, then those that not every bridge has, then the least busy.
+  const rank = (replica: Replica): number => (replica.state !== "serving" ? -2 : ready.includes(replica) ? replica.load.inFlight : -1);
+  const beyond = [...current].sort((a, b) => rank(a) - rank(b)).slice(0, Math.max(0, current.length - target));
+  for (const replica of beyond) actions.push(...leave(replica, drainTimeoutMs, view.force, now));
   return actions;
-}
-
-function busyness(replica: Replica): number {
-  return replica.state === "serving" ? replica.load.inFlight : -1;
 }
 
 /** Whether all that is asked for is so. */

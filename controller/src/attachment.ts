@@ -1,0 +1,95 @@
+// AttachmentService: replicas join, say how they are, and hear what to do. Each message becomes one event; nothing is decided here.
+
+import { HeadgateError, fault } from "@headgate/core";
+import type { AttachRequest, AttachResponse, AttachmentServiceImplementation } from "@headgate/proto/attachment";
+import type { Cluster } from "./cluster.ts";
+import { Outbox } from "./outbox.ts";
+
+/** The service. Its callers are known by the tokens in their first message. */
+export function attachmentService(cluster: Cluster): AttachmentServiceImplementation {
+  return {
+    async *attach(requests: AsyncIterable<AttachRequest>): AsyncGenerator<AttachResponse, void, undefined> {
+      const outbox = new Outbox<AttachResponse>({ newestOnly: false });
+      const listening = listen(cluster, requests, outbox).finally(() => outbox.close());
+      // Told to the caller below, by whichever ends first.
+      listening.catch(() => undefined);
+      yield* outbox;
+      await listening;
+    },
+  };
+}
+
+async function listen(cluster: Cluster, requests: AsyncIterable<AttachRequest>, outbox: Outbox<AttachResponse>): Promise<void> {
+  let id = "";
+  try {
+    for await (const { kind } of requests) {
+      if (kind === undefined) continue;
+      if (id === "") id = join(cluster, kind, outbox);
+      else if (kind.$case !== "register" && kind.$case !== "resume") hear(cluster, id, kind);
+    }
+  } catch (error) {
+    // A connection that broke off is the replica's to mend.
+    if (error instanceof HeadgateError || id === "") throw error;
+  } finally {
+    const entry = cluster.pool.entries.get(id);
+    if (entry?.outbox === outbox) entry.outbox = null;
+  }
+}
+
+function join(cluster: Cluster, kind: NonNullable<AttachRequest["kind"]>, outbox: Outbox<AttachResponse>): string {
+  const { pool } = cluster;
+  switch (kind.$case) {
+    case "register": {
+      const { replicaId, joinToken, pid } = kind.value;
+      const resumeToken = pool.admit(replicaId, joinToken, outbox);
+      outbox.push({ kind: { $case: "registered", value: { resumeToken } } });
+      pool.event(replicaId, { kind: "registered", pid });
+      return replicaId;
+    }
+    case "resume": {
+      const { replicaId, resumeToken, pid, ready, draining } = kind.value;
+      const next = pool.admit(replicaId, resumeToken, outbox);
+      outbox.push({ kind: { $case: "registered", value: { resumeToken: next } } });
+      pool.event(replicaId, { kind: "registered", pid });
+      if (ready !== undefined) serve(cluster, replicaId, ready);
+      if (draining) pool.event(replicaId, { kind: "drain", deadlineMs: Date.now() });
+      cluster.resumed(replicaId);
+      return replicaId;
+    }
+    default:
+      throw new HeadgateError(fault("unauthenticated", "the first message must be Register or Resume"));
+  }
+}
+
+function serve(cluster: Cluster, id: string, { session, acceptsBatches }: { readonly session: boolean; readonly acceptsBatches: boolean }): void {
+  const configured = cluster.pool.entries.get(id)?.record.revision ?? 0;
+  cluster.pool.event(id, { kind: "ready", session, acceptsBatches, configured });
+}
+
+function hear(cluster: Cluster, id: string, kind: NonNullable<AttachRequest["kind"]>): void {
+  const { pool } = cluster;
+  switch (kind.$case) {
+    case "ready":
+      serve(cluster, id, kind.value);
+      return;
+    case "failed":
+      pool.failed(id, kind.value);
+      return;
+    case "load": {
+      const { inFlight, completed, memoryBytes } = kind.value;
+      pool.event(id, { kind: "load", load: { inFlight, completed: Number(completed), memoryBytes: Number(memoryBytes) } });
+      return;
+    }
+    case "configured":
+      cluster.configured(id, Number(kind.value.number), kind.value.error);
+      return;
+    case "drained":
+      pool.event(id, { kind: "drained" });
+      return;
+    case "register":
+    case "resume":
+      return;
+    default:
+      kind satisfies never;
+  }
+}
