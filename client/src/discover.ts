@@ -122,6 +122,6 @@ export function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return error instanceof Error && Reflect.get(error, "code") === "EPERM";
+    return Reflect.get(Object(error), "code") === "EPERM";
   }
 }

@@ -31,7 +31,7 @@ export async function readWanted(path: string, label: string): Promise<Wanted> {
   try {
     source = await readFile(path, "utf8");
   } catch (cause) {
-    const code: unknown = cause instanceof Error ? Reflect.get(cause, "code") : undefined;
+    const code: unknown = Reflect.get(Object(cause), "code");
     throw new HeadgateError(fault("invalid_argument", `${label} cannot be read (${String(code)}); name a YAML file with backends and endpoints`), { cause });
   }
   const wanted = parseFile(source, label);
