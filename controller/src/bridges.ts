@@ -5,6 +5,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { createServer } from "node:net";
 import { HeadgateError, LIMITS, fault } from "@headgate/core";
 import { BridgeBoot, type RoutingServiceImplementation, type WatchRoutingRequest, type WatchRoutingResponse } from "@headgate/proto/routing";
+import { bearerOf } from "@headgate/rpc";
 import type { Launcher, ManagedProcess } from "./launcher.ts";
 import { Outbox } from "./outbox.ts";
 import type { RoutingFeed } from "./routing-feed.ts";
@@ -116,12 +117,12 @@ export class Bridges {
     return this.list.find((bridge) => bridge.record?.tokenHash === hash)?.id ?? null;
   }
 
-  /** RoutingService: tables out, acknowledgements in. `bridgeId` is who the token says; null: an operator who watches. */
-  service(bridgeIdOf: (context: { readonly signal: AbortSignal }) => string | null): RoutingServiceImplementation {
+  /** RoutingService: tables out, acknowledgements in. A caller whose token is no bridge's only watches. */
+  service(): RoutingServiceImplementation {
     const bridges = this;
     return {
       async *watchRouting(requests: AsyncIterable<WatchRoutingRequest>, context): AsyncGenerator<WatchRoutingResponse, void, undefined> {
-        const id = bridgeIdOf(context);
+        const id = bridges.idOfToken(bearerOf(context.metadata.get("authorization")) ?? "");
         const outbox = bridges.#parts.feed.subscribe();
         const listening = bridges.#listen(id, requests, outbox).finally(() => bridges.#parts.feed.unsubscribe(outbox));
         listening.catch(() => undefined);

@@ -57,6 +57,7 @@ export class Cluster {
   readonly #adopted: Set<string>;
   #holding: NodeJS.Timeout | null = null;
   #desired: Desired;
+  #started = false;
 
   constructor(parts: ClusterParts) {
     this.#parts = parts;
@@ -78,8 +79,12 @@ export class Cluster {
       parts.log("info", "adopting replicas", { replicas: this.#adopted.size });
       this.#holding = setTimeout(() => this.#release(), ADOPTION_GRACE_MS);
     } else this.#publish();
-    for (const name of this.#desired.backends.keys()) this.#loop.mark(name);
-    for (const entry of this.pool.entries.values()) this.#loop.mark(entry.replica.backend);
+  }
+
+  /** Begins to bring what is to what should be. Until then nothing is started or ended. */
+  start(): void {
+    this.#started = true;
+    this.#feedChanged();
   }
 
   get desired(): Desired {
@@ -214,6 +219,7 @@ export class Cluster {
   }
 
   #reconcile(name: string): Outcome {
+    if (!this.#started) return { kind: "done" };
     const desired = this.#desired.backends.get(name) ?? null;
     const note = this.#note(name);
     const now = this.#parts.clock.now();
