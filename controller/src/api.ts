@@ -115,6 +115,8 @@ export function controllerService(parts: ApiParts): pb.ControllerServiceImplemen
       once("CreateBackend", request, { request: pb.CreateBackendRequest, response: pb.CreateBackendResponse }, async () => {
         const spec = valid(backendSpecFromProto(request.spec));
         checkModule(spec.handler, parts.root);
+        // Replicas of a deleted backend of this name that still take requests would be taken for the new one's.
+        await cluster.until(() => cluster.desired.backends.has(spec.name) || cluster.pool.of(spec.name).every((replica) => replica.state === "draining"), signal);
         const after = cluster.apply({ kind: "createBackend", spec });
         await rollout(spec.name, after.backends.get(spec.name)?.revision ?? 0, signal);
         return backend(spec.name);

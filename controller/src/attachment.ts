@@ -3,6 +3,7 @@
 import { HeadgateError, fault } from "@headgate/core";
 import type { AttachRequest, AttachResponse, AttachmentServiceImplementation } from "@headgate/proto/attachment";
 import type { Cluster } from "./cluster.ts";
+import type { ReplicaEvent } from "./model/observed.ts";
 import { Outbox } from "./outbox.ts";
 
 /** The service. Its callers are known by the tokens in their first message. */
@@ -51,8 +52,10 @@ function join(cluster: Cluster, kind: NonNullable<AttachRequest["kind"]>, outbox
       const next = pool.admit(replicaId, resumeToken, outbox);
       outbox.push({ kind: { $case: "registered", value: { resumeToken: next } } });
       pool.event(replicaId, { kind: "registered", pid });
-      if (ready !== undefined) serve(cluster, replicaId, ready);
-      if (draining) pool.event(replicaId, { kind: "drain", deadlineMs: Date.now() });
+      // One that was draining goes from serving to draining within this turn, and so into no table.
+      const events: ReplicaEvent[] = ready === undefined ? [] : [readyEvent(cluster, replicaId, ready)];
+      if (draining) events.push(...cluster.drainingAgain(replicaId));
+      pool.event(replicaId, ...events);
       cluster.resumed(replicaId);
       return replicaId;
     }
@@ -61,16 +64,16 @@ function join(cluster: Cluster, kind: NonNullable<AttachRequest["kind"]>, outbox
   }
 }
 
-function serve(cluster: Cluster, id: string, { session, acceptsBatches }: { readonly session: boolean; readonly acceptsBatches: boolean }): void {
+function readyEvent(cluster: Cluster, id: string, { session, acceptsBatches }: { readonly session: boolean; readonly acceptsBatches: boolean }): ReplicaEvent {
   const configured = cluster.pool.entries.get(id)?.record.revision ?? 0;
-  cluster.pool.event(id, { kind: "ready", session, acceptsBatches, configured });
+  return { kind: "ready", session, acceptsBatches, configured };
 }
 
 function hear(cluster: Cluster, id: string, kind: NonNullable<AttachRequest["kind"]>): void {
   const { pool } = cluster;
   switch (kind.$case) {
     case "ready":
-      serve(cluster, id, kind.value);
+      pool.event(id, readyEvent(cluster, id, kind.value));
       return;
     case "failed":
       pool.failed(id, kind.value);

@@ -141,7 +141,11 @@ export class Bridges {
         if (process === null) return;
         bridge.state = "draining";
         if (force) process.kill("SIGKILL");
-        else if (bridge.outbox !== null) bridge.outbox.push({ kind: { $case: "drain", value: { timeoutMs: LIMITS.drainTimeoutMs } } });
+        else if (bridge.outbox !== null) {
+          bridge.outbox.push({ kind: { $case: "drain", value: { timeoutMs: LIMITS.drainTimeoutMs } } });
+          // So that no table takes its place before it is read.
+          bridge.outbox.close();
+        }
         else process.kill("SIGTERM");
         const late = setTimeout(() => process.kill("SIGKILL"), LIMITS.drainTimeoutMs + 1_000);
         await process.exited;

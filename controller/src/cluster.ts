@@ -7,6 +7,7 @@ import { configToProto } from "@headgate/rpc";
 import type { Launcher } from "./launcher.ts";
 import { Loop, type Outcome } from "./loop.ts";
 import { type Command, type Desired, type DesiredBackend, decide, same } from "./model/desired.ts";
+import type { ReplicaEvent } from "./model/observed.ts";
 import { type Action, type CrashState, NO_CRASH, afterCrash, plan } from "./model/plan.ts";
 import { project, usedBackends } from "./model/routing.ts";
 import { type PoolConfig, type PoolEntry, ReplicaPool, exceptionFault } from "./replica-pool.ts";
@@ -150,8 +151,27 @@ export class Cluster {
     this.#changed(backend);
   }
 
-  /** An adopted replica is back, or a new one has registered. */
+  /** A replica is attached again. What was said to it on the stream before may not have reached it. */
   resumed(id: string): void {
+    this.#configuring.delete(id);
+    const replica = this.pool.entries.get(id)?.replica;
+    if (replica?.state === "draining" && replica.told && !replica.drained) {
+      this.pool.say(id, { $case: "drain", value: { timeoutMs: this.#note(replica.backend).drainTimeoutMs } });
+    }
+    if (replica !== undefined) this.#loop.mark(replica.backend);
+    this.#found(id);
+  }
+
+  /** What makes of a replica that says it was draining one that is. */
+  drainingAgain(id: string): ReplicaEvent[] {
+    const entry = this.pool.entries.get(id);
+    if (entry === undefined || entry.replica.state === "draining") return [];
+    const deadlineMs = this.#parts.clock.now() + this.#note(entry.replica.backend).drainTimeoutMs;
+    return [{ kind: "drain", deadlineMs }, { kind: "toldToDrain" }];
+  }
+
+  /** A replica that was adopted is back, or is gone: the first table waits for all of them. */
+  #found(id: string): void {
     if (this.#adopted.delete(id) && this.#adopted.size === 0) this.#release();
   }
 
@@ -312,7 +332,7 @@ export class Cluster {
   #gone(entry: PoolEntry, livedMs: number): void {
     const { replica } = entry;
     this.#configuring.delete(replica.id);
-    this.resumed(replica.id);
+    this.#found(replica.id);
     if (replica.state !== "gone" || replica.failure === null) return;
     const note = this.#note(replica.backend);
     note.lastError = entry.exception ?? note.lastError;

@@ -2,7 +2,7 @@
 // that they outlive the controller. Replicas can be started ahead: everything loaded, waiting for their boot.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import type { Writable } from "node:stream";
 import { HeadgateError, fault } from "@headgate/core";
@@ -39,6 +39,7 @@ export class LocalLauncher implements Launcher {
   readonly #spares: { readonly child: ChildProcess; readonly log: string }[] = [];
   #closed = false;
   #refill: NodeJS.Timeout | null = null;
+  #number = 0;
 
   constructor(config: LocalLauncherConfig) {
     this.#config = config;
@@ -68,7 +69,7 @@ export class LocalLauncher implements Launcher {
   fillSpares(): void {
     this.#refill = null;
     while (!this.#closed && this.#spares.length < this.#config.spares) {
-      const log = `spare-${process.pid}-${Date.now().toString(36)}`;
+      const log = `spare-${process.pid}-${this.#number++}`;
       const child = this.#spawn("replica", {}, log);
       const spare = { child, log };
       this.#spares.push(spare);
@@ -88,7 +89,11 @@ export class LocalLauncher implements Launcher {
   #takeSpare(spec: LaunchSpec): ChildProcess | null {
     // An environment cannot be changed afterwards.
     if (spec.program !== "replica" || Object.keys(spec.env).length > 0) return null;
-    return this.#spares.shift()?.child ?? null;
+    const spare = this.#spares.shift();
+    if (spare === undefined) return null;
+    const { logDir } = this.#config;
+    renameSync(join(logDir, `${spare.log}.log`), join(logDir, `${spec.id}.log`));
+    return spare.child;
   }
 
   #spawn(program: LaunchSpec["program"], env: Readonly<Record<string, string>>, id: string): ChildProcess {

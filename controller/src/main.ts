@@ -18,7 +18,7 @@ import { cutLogs } from "./logs.ts";
 import { RoutingFeed } from "./routing-feed.ts";
 import { serveRpc } from "./rpc-servers.ts";
 import { openSqliteStore } from "./sqlite-store.ts";
-import { type InstanceFile, openStateDir, removeInstanceFile, writeInstanceFile } from "./state-dir.ts";
+import { type InstanceFile, instancePid, openStateDir, removeInstanceFile, writeInstanceFile } from "./state-dir.ts";
 
 const CUT_LOGS_MS = 10_000;
 
@@ -53,7 +53,7 @@ function listenAdmin(server: Server, port: number): Promise<number> {
 async function main(config: Config): Promise<void> {
   const startedAtMs = Date.now();
   const dir = openStateDir(config.stateDir);
-  const store = openSqliteStore(dir.storeFile);
+  const store = openSqliteStore(dir.storeFile, () => instancePid(dir));
   const { stored } = store;
   const controlSocket = join(dir.runDir, "control.sock");
   const launcher = new LocalLauncher({

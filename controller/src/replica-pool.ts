@@ -131,33 +131,37 @@ export class ReplicaPool {
     return adopted;
   }
 
-  /** Admits a replica by its token. Gives the token for its next Resume. Throws unauthenticated. */
+  /**
+   * Admits a replica by its token. Gives the token for its next Resume: a new one for a join token, which is used up by it; the
+   * same for a resume token, as the reply may be lost and the replica must be able to come again. Throws unauthenticated.
+   */
   admit(id: string, token: string, outbox: Outbox<AttachResponse>): string {
     const entry = this.entries.get(id);
     if (entry === undefined || !matches(token, entry.tokenHash)) {
       throw new HeadgateError(fault("unauthenticated", "the controller expects no such replica, or not with this token"));
     }
-    const resumeToken = randomBytes(24).toString("base64url");
     entry.outbox?.close();
     entry.outbox = outbox;
+    if (entry.record.resumeHash !== "") return token;
+    const resumeToken = randomBytes(24).toString("base64url");
     entry.tokenHash = hashOf(resumeToken);
     entry.record = { ...entry.record, resumeHash: entry.tokenHash };
     this.#store.putReplica(entry.record);
     return resumeToken;
   }
 
-  /** Something happened to a replica. */
-  event(id: string, event: ReplicaEvent): void {
+  /** Something happened to a replica; several things at once are told of as one change. */
+  event(id: string, ...events: readonly ReplicaEvent[]): void {
     const entry = this.entries.get(id);
     if (entry === undefined) return;
     const before = entry.replica;
-    entry.replica = step(before, event);
+    entry.replica = events.reduce(step, before);
     if (entry.replica.state !== "launching" && entry.replica.state !== "warming" && entry.constructorTimer !== null) {
       clearTimeout(entry.constructorTimer);
       entry.constructorTimer = null;
     }
     // How busy it is changes nothing that is planned by it at once.
-    if (entry.replica !== before && event.kind !== "load") this.#events.changed(before.backend);
+    if (entry.replica !== before && events.some((event) => event.kind !== "load")) this.#events.changed(before.backend);
   }
 
   /** A replica's constructor threw. */

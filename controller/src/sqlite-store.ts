@@ -2,6 +2,7 @@
 // Each row carries a checksum: damaged state is named, never guessed. No queries but by key.
 
 import { createHash, randomUUID } from "node:crypto";
+import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { HeadgateError, LIMITS, fault } from "@headgate/core";
 import type { Desired, DesiredBackend, DesiredEndpoint } from "./model/desired.ts";
@@ -17,9 +18,12 @@ const SCHEMA_VERSION = 1;
 
 type Kind = "backend" | "endpoint" | "replica" | "bridge";
 
-/** Opens the store in a file. Throws state_dir_in_use, state_dir_unusable or store_corrupt. */
-export function openSqliteStore(file: string): Store {
-  const db = openDatabase(file);
+/**
+ * Opens the store in a file. `holder` says which process has it, where that is known. Throws state_dir_in_use,
+ * state_dir_unusable or store_corrupt.
+ */
+export function openSqliteStore(file: string, holder: () => number | null = () => null): Store {
+  const db = openDatabase(file, holder);
   try {
     return new SqliteStore(db, file);
   } catch (error) {
@@ -28,7 +32,7 @@ export function openSqliteStore(file: string): Store {
   }
 }
 
-function openDatabase(file: string): DatabaseSync {
+function openDatabase(file: string, holder: () => number | null): DatabaseSync {
   let db: DatabaseSync | null = null;
   try {
     db = new DatabaseSync(file, { timeout: 0 });
@@ -40,15 +44,20 @@ function openDatabase(file: string): DatabaseSync {
     return db;
   } catch (error) {
     db?.close();
-    throw openFailure(file, error);
+    throw openFailure(file, error, holder);
   }
 }
 
-function openFailure(file: string, error: unknown): HeadgateError {
+function openFailure(file: string, error: unknown, holder: () => number | null): HeadgateError {
   const code = error instanceof Error && "errcode" in error ? Number(error.errcode) & 0xff : 0;
   const why = error instanceof Error ? error.message : String(error);
   // SQLite's result codes: 5 BUSY, 11 CORRUPT, 26 NOTADB.
-  if (code === 5) return new HeadgateError(fault("state_dir_in_use", "another instance runs on this state directory", { file }), { cause: error });
+  if (code === 5) {
+    const pid = holder();
+    const who = pid === null ? "another instance" : `another instance (process ${pid})`;
+    const message = `${who} runs on the state directory ${dirname(file)}; end it, or give another directory with --state-dir`;
+    return new HeadgateError(fault("state_dir_in_use", message, { file, ...(pid === null ? {} : { pid: String(pid) }) }), { cause: error });
+  }
   if (code === 11 || code === 26) return new HeadgateError(fault("store_corrupt", `${file} is damaged (${why}); move it away to start anew`, { file }), { cause: error });
   return new HeadgateError(fault("state_dir_unusable", `${file} cannot be opened: ${why}`, { file }), { cause: error });
 }

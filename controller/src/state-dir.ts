@@ -89,6 +89,17 @@ export function writeInstanceFile(dir: StateDir, instance: InstanceFile): void {
   renameSync(`${file}.new`, file);
 }
 
+/** Process of the instance that says it runs here; null: none does. */
+export function instancePid(dir: StateDir): number | null {
+  try {
+    const instance: unknown = JSON.parse(readFileSync(join(dir.path, "instance.json"), "utf8"));
+    const pid: unknown = typeof instance === "object" && instance !== null ? Reflect.get(instance, "pid") : null;
+    return typeof pid === "number" ? pid : null;
+  } catch {
+    return null;
+  }
+}
+
 /** The instance has ended. */
 export function removeInstanceFile(dir: StateDir): void {
   rmSync(join(dir.path, "instance.json"), { force: true });
