@@ -11,6 +11,7 @@ import { failureLines } from "../failure.ts";
 import { FileWatcher } from "../file-watcher.ts";
 import { type ModuleLook, inspectModule } from "../inspect-module.ts";
 import { holdUntilInterrupted, startLocal } from "../local-instance.ts";
+import { devLine } from "../model/dev-log.ts";
 import { type DevPlan, planDev } from "../model/dev-plan.ts";
 import { type LaunchWords, parseLaunchWords } from "../model/launch-options.ts";
 import { planSteps } from "../model/plan.ts";
@@ -48,7 +49,10 @@ export async function dev(world: World, globals: GlobalOptions, file: string, op
 /** Prints what the handlers write, until the connection ends. */
 async function printLogs(world: World, control: ControlClient): Promise<void> {
   try {
-    for await (const { source, line } of control.logs({ follow: true, signal: world.signal })) print(world, `${source} | ${line}`);
+    for await (const { source, line } of control.logs({ follow: true, signal: world.signal })) {
+      const shown = devLine(source, line);
+      if (shown !== null) print(world, shown);
+    }
   } catch (error) {
     if (!world.signal.aborted && error instanceof HeadgateError && error.code !== "controller_unavailable") {
       for (const line of failureLines(error)) tell(world, line);
