@@ -1,0 +1,190 @@
+// The Session codec against the generated code, in both directions, and against bytes that no honest peer sends.
+import { expect, test } from "@jest/globals";
+import { Fault } from "@headgate/proto/fault";
+import { SessionRequest, SessionResponse } from "@headgate/proto/replica";
+import fc from "fast-check";
+import {
+  HeaderMemo,
+  WireWriter,
+  encodeHeaders,
+  readSessionRequest,
+  readSessionResponse,
+  writeDraining,
+  writeRequestOpen,
+  writeRequestRest,
+  writeResponseFault,
+  writeResponseOpen,
+  writeResponseRest,
+} from "./wire.ts";
+
+const uint32 = fc.oneof(fc.constantFrom(0, 1, 127, 128, 16_383, 16_384, 0x7fff_ffff, 0xffff_ffff), fc.nat(0xffff_ffff));
+const text = fc.oneof(fc.string({ maxLength: 30 }), fc.string({ unit: "grapheme", maxLength: 40 }), fc.string({ maxLength: 300 }));
+const bytes = fc.uint8Array({ maxLength: 400 });
+const pairs = fc.array(fc.tuple(text, text), { maxLength: 6 }).map((list) => list.flat());
+
+const requestHead = fc.record({
+  endpoint: text,
+  method: text,
+  target: text,
+  headers: pairs,
+  params: pairs,
+  timeoutMs: uint32,
+  callMethod: text,
+  requestId: text,
+  shadow: fc.boolean(),
+});
+const requestFrame = fc.record({
+  streamId: uint32,
+  head: fc.option(requestHead),
+  body: bytes,
+  end: fc.boolean(),
+  cancel: fc.boolean(),
+  credit: uint32,
+});
+const fault = fc.record({
+  code: text,
+  message: text,
+  retryable: fc.boolean(),
+  details: fc.dictionary(
+    fc.string({ minLength: 1, maxLength: 8 }).filter((key) => key !== "__proto__"),
+    text,
+    { noNullPrototype: true },
+  ),
+  retryAfterMs: uint32,
+});
+
+const inPairs = (list: readonly string[]): { name: string; value: string }[] =>
+  Array.from({ length: list.length / 2 }, (_, i) => ({ name: list[2 * i] ?? "", value: list[2 * i + 1] ?? "" }));
+const flat = (list: readonly { name: string; value: string }[]): string[] => list.flatMap(({ name, value }) => [name, value]);
+const plain = (value: Uint8Array | null): number[] => (value === null ? [] : [...value]);
+
+/** The frames of a request message as plain values. */
+function requestFramesOf(message: Uint8Array): unknown[] {
+  const frames: unknown[] = [];
+  readSessionRequest(Buffer.from(message), {
+    frame(streamId, head, body, end, cancel, credit) {
+      const { endpoint, method, target, headers, params, timeoutMs, callMethod, requestId, shadow } = head ?? {};
+      const seen = head === null ? null : { endpoint, method, target, headers, params, timeoutMs, callMethod, requestId, shadow };
+      frames.push({ streamId, head: seen, body: plain(body), end, cancel, credit });
+    },
+  });
+  return frames;
+}
+
+/** The frames of a response message as plain values. */
+function responseFramesOf(message: Uint8Array, memo = new HeaderMemo()): unknown[] {
+  const frames: unknown[] = [];
+  readSessionResponse(
+    Buffer.from(message),
+    {
+      frame(streamId, status, headers, body, end, seenFault, credit, trailers) {
+        frames.push({ streamId, status, headers: [...headers], body: plain(body), end, fault: seenFault, credit, trailers: [...trailers] });
+      },
+      draining() {
+        frames.push("draining");
+      },
+    },
+    memo,
+  );
+  return frames;
+}
+
+test("requests that the generated code wrote are read as they were meant", () => {
+  fc.assert(
+    fc.property(fc.array(requestFrame, { maxLength: 5 }), (frames) => {
+      const message = SessionRequest.encode({
+        frames: frames.map((frame) => ({
+          ...frame,
+          head:
+            frame.head === null ? undefined : { ...frame.head, headers: inPairs(frame.head.headers), params: inPairs(frame.head.params) },
+        })),
+      }).finish();
+      expect(requestFramesOf(message)).toEqual(frames.map((frame) => ({ ...frame, body: [...frame.body] })));
+    }),
+  );
+});
+
+test("requests that the codec writes are read by the generated code as they were meant", () => {
+  fc.assert(
+    fc.property(fc.array(requestFrame, { maxLength: 5 }), (frames) => {
+      const writer = new WireWriter();
+      for (const { streamId, head, body, end, cancel, credit } of frames) {
+        if (head === null) writeRequestRest(writer, streamId, body, end, cancel, credit);
+        else writeRequestOpen(writer, streamId, head, body, end);
+      }
+      const read = SessionRequest.decode(writer.take()).frames.map((frame) => ({
+        ...frame,
+        head: frame.head === undefined ? null : { ...frame.head, headers: flat(frame.head.headers), params: flat(frame.head.params) },
+        body: [...frame.body],
+      }));
+      // An opening frame carries neither a cancel nor credit.
+      const meant = frames.map((frame) => ({
+        ...frame,
+        body: [...frame.body],
+        cancel: frame.head === null && frame.cancel,
+        credit: frame.head === null ? frame.credit : 0,
+      }));
+      expect(read).toEqual(meant);
+    }),
+  );
+});
+
+const responseHead = fc.record({ status: fc.integer({ min: 1, max: 999 }), headers: pairs });
+
+test("responses that the generated code wrote are read as they were meant", () => {
+  const frame = fc.record({
+    streamId: uint32,
+    head: fc.option(responseHead),
+    body: bytes,
+    end: fc.boolean(),
+    fault: fc.option(fault),
+    credit: uint32,
+    trailers: pairs,
+  });
+  fc.assert(
+    fc.property(fc.array(frame, { maxLength: 5 }), fc.boolean(), (frames, draining) => {
+      const message = SessionResponse.encode({
+        frames: frames.map((one) => ({
+          ...one,
+          head: one.head === null ? undefined : { status: one.head.status, headers: inPairs(one.head.headers) },
+          fault: one.fault ?? undefined,
+          trailers: inPairs(one.trailers),
+        })),
+        draining,
+      }).finish();
+      const meant = frames.map(({ head, ...rest }) => ({
+        ...rest,
+        status: head?.status ?? 0,
+        headers: head?.headers ?? [],
+        body: [...rest.body],
+        fault: rest.fault === null ? null : expect.objectContaining({ code: rest.fault.code, message: rest.fault.message }),
+      }));
+      expect(responseFramesOf(message)).toEqual(draining ? [...meant, "draining"] : meant);
+    }),
+  );
+});
+
+test("responses that the codec writes are read by the generated code as they were meant", () => {
+  const opened = fc.record({ streamId: uint32, head: responseHead, body: fc.oneof(bytes, text), end: fc.boolean() });
+  const rest = fc.record({ streamId: uint32, body: bytes, end: fc.boolean(), credit: uint32, trailers: pairs });
+  fc.assert(
+    fc.property(opened, rest, fault, (open, more, failed) => {
+      const writer = new WireWriter();
+      writeResponseOpen(writer, open.streamId, open.head.status, encodeHeaders(open.head.headers), open.body, open.end);
+      writeResponseRest(writer, more.streamId, more.body, more.end, more.credit, more.trailers);
+      writeResponseFault(writer, 7, failed);
+      writeDraining(writer);
+      const read = SessionResponse.decode(writer.take());
+      const body = Buffer.from(typeof open.body === "string" ? open.body : open.body);
+      expect(read.draining).toBe(true);
+      expect(read.frames[0]).toMatchObject({ streamId: open.streamId, end: open.end, head: { status: open.head.status } });
+      expect(flat(read.frames[0]?.head?.headers ?? [])).toEqual(open.head.headers);
+      expect([...(read.frames[0]?.body ?? [])]).toEqual([...body]);
+      expect(read.frames[1]).toMatchObject({ streamId: more.streamId, end: more.end, credit: more.credit });
+      expect([...(read.frames[1]?.body ?? [])]).toEqual([...more.body]);
+      expect(flat(read.frames[1]?.trailers ?? [])).toEqual(more.trailers);
+      expect(read.frames[2]?.streamId).toBe(7);
+      expect(Fault.toJSON(read.frames[2]?.fault ?? Fault.fromPartial({}))).toEqual(Fault.toJSON(failed));
+    }),
+  );
+});
