@@ -121,3 +121,10 @@ test("a controller that is not there is told as such", async () => {
   using nobody = openControl({ address: "127.0.0.1:1", token: "t" });
   await expect(nobody.listBackends()).rejects.toMatchObject({ code: "controller_unavailable" });
 });
+
+test("a closed connection says so", async () => {
+  const closed = openControl({ address: "127.0.0.1:1", token: "t" });
+  closed.close();
+  await expect(closed.listBackends()).rejects.toMatchObject({ code: "controller_unavailable", message: expect.stringContaining("is closed") });
+  await expect(closed.status()).rejects.toBeInstanceOf(HeadgateError);
+});

@@ -9,6 +9,7 @@ import {
   type Json,
   type Refusal,
   type Result,
+  fault,
   parseBackendConfig,
   parseBackendSpec,
   parseEndpointSpec,
@@ -133,7 +134,13 @@ function configChange(config: Partial<BackendConfig>): { config: Partial<PbConfi
 /** Opens a connection to the controller; nothing is sent before the first call. */
 export function openControl(config: { readonly address: string; readonly token: string }): ControlClient {
   const channel = openChannel(config);
-  const rpc = channel.client(ControllerServiceDefinition);
+  const client = channel.client(ControllerServiceDefinition);
+  let closed = false;
+  /** The client, as long as the connection is open: the channel itself would fail with words of its own. */
+  const rpc = (): typeof client => {
+    if (closed) throw new HeadgateError(fault("controller_unavailable", "this connection to the controller is closed; open another one with connect()"));
+    return client;
+  };
   const change = (options: ControlOptions | undefined): { signal?: AbortSignal } =>
     options?.signal === undefined ? {} : { signal: options.signal };
   const look = (options: ControlOptions | undefined): { signal?: AbortSignal; timeoutMs: number } => ({
@@ -141,17 +148,20 @@ export function openControl(config: { readonly address: string; readonly token: 
     timeoutMs: LOOK_TIMEOUT_MS,
   });
   const id = (options: ControlOptions | undefined): string => options?.requestId ?? "";
-  const close = (): void => channel.close();
+  const close = (): void => {
+    closed = true;
+    channel.close();
+  };
   return {
     async createBackend({ name, handler, args = [], config }, options) {
       const spec = checked(parseBackendSpec({ name, handler, args, config }));
-      const reply = await rpc.createBackend({ requestId: id(options), spec: backendSpecToProto(spec) }, change(options));
+      const reply = await rpc().createBackend({ requestId: id(options), spec: backendSpecToProto(spec) }, change(options));
       return backendFromProto(reply.backend);
     },
-    getBackend: async (name, options) => backendFromProto((await rpc.getBackend({ name }, look(options))).backend),
-    listBackends: async (options) => (await rpc.listBackends({}, look(options))).backends.map(backendFromProto),
+    getBackend: async (name, options) => backendFromProto((await rpc().getBackend({ name }, look(options))).backend),
+    listBackends: async (options) => (await rpc().listBackends({}, look(options))).backends.map(backendFromProto),
     async updateBackend(name, { config, handler, args, restart = false }, options) {
-      const reply = await rpc.updateBackend(
+      const reply = await rpc().updateBackend(
         {
           requestId: id(options),
           name,
@@ -166,7 +176,7 @@ export function openControl(config: { readonly address: string; readonly token: 
       return backendFromProto(reply.backend);
     },
     deleteBackend: async (name, options) =>
-      (await rpc.deleteBackend({ requestId: id(options), name, force: options?.force ?? false }, change(options))).existed,
+      (await rpc().deleteBackend({ requestId: id(options), name, force: options?.force ?? false }, change(options))).existed,
     async createEndpoint({ traffic, shadows = {}, ...rest }, options) {
       const spec = checked(
         parseEndpointSpec({
@@ -175,13 +185,13 @@ export function openControl(config: { readonly address: string; readonly token: 
           shadows: Object.entries(shadows).map(([backend, proportion]) => ({ backend, proportion })),
         }),
       );
-      const reply = await rpc.createEndpoint({ requestId: id(options), spec: endpointSpecToProto(spec) }, change(options));
+      const reply = await rpc().createEndpoint({ requestId: id(options), spec: endpointSpecToProto(spec) }, change(options));
       return endpointFromProto(reply.endpoint);
     },
-    getEndpoint: async (name, options) => endpointFromProto((await rpc.getEndpoint({ name }, look(options))).endpoint),
-    listEndpoints: async (options) => (await rpc.listEndpoints({}, look(options))).endpoints.map(endpointFromProto),
+    getEndpoint: async (name, options) => endpointFromProto((await rpc().getEndpoint({ name }, look(options))).endpoint),
+    listEndpoints: async (options) => (await rpc().listEndpoints({}, look(options))).endpoints.map(endpointFromProto),
     async updateEndpoint(name, { route, methods, requestTimeoutMs, maxBodyBytes }, options) {
-      const reply = await rpc.updateEndpoint(
+      const reply = await rpc().updateEndpoint(
         {
           requestId: id(options),
           name,
@@ -195,23 +205,23 @@ export function openControl(config: { readonly address: string; readonly token: 
       return endpointFromProto(reply.endpoint);
     },
     deleteEndpoint: async (name, options) =>
-      (await rpc.deleteEndpoint({ requestId: id(options), name }, change(options))).existed,
+      (await rpc().deleteEndpoint({ requestId: id(options), name }, change(options))).existed,
     async setTraffic(endpoint, weights, options) {
       const traffic = checked(parseTraffic(weighted(weights))).map((share) => ({ ...share }));
-      const reply = await rpc.setTraffic({ requestId: id(options), endpoint, traffic }, change(options));
+      const reply = await rpc().setTraffic({ requestId: id(options), endpoint, traffic }, change(options));
       return endpointFromProto(reply.endpoint);
     },
     async setShadow(endpoint, backend, proportion, options) {
-      const reply = await rpc.setShadow({ requestId: id(options), endpoint, backend, proportion }, change(options));
+      const reply = await rpc().setShadow({ requestId: id(options), endpoint, backend, proportion }, change(options));
       return endpointFromProto(reply.endpoint);
     },
-    status: async (options) => statusFromProto(await rpc.getStatus({}, look(options))),
+    status: async (options) => statusFromProto(await rpc().getStatus({}, look(options))),
     async *logs(query = {}) {
       const { source = "", follow = false, tailLines = 0 } = query;
-      yield* rpc.streamLogs({ source, follow, tailLines }, change(query));
+      yield* rpc().streamLogs({ source, follow, tailLines }, change(query));
     },
     async shutdown(options) {
-      await rpc.shutdown({ force: options?.force ?? false }, change(options));
+      await rpc().shutdown({ force: options?.force ?? false }, change(options));
     },
     close,
     [Symbol.dispose]: close,

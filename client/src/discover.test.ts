@@ -1,8 +1,11 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import { discover } from "./discover.ts";
+import { discover, isAlive } from "./discover.ts";
 
 let home: string;
 beforeEach(async () => {
@@ -53,4 +56,17 @@ test("a damaged file is named", async () => {
   await mkdir(join(home, ".headgate"));
   await writeFile(join(home, ".headgate", "instance.json"), "{");
   await expect(discover({}, { env: {}, cwd: home })).rejects.toMatchObject({ message: expect.stringContaining("instance.json is damaged") });
+});
+
+(process.platform === "linux" ? test : test.skip)("a process that ended counts as ended, even while nobody has waited for it", async () => {
+  // The shell becomes another program, which knows nothing of the child that it has.
+  const parent = spawn("sh", ["-c", "sleep 0 & echo $!; exec sleep 5"], { stdio: ["ignore", "pipe", "ignore"] });
+  try {
+    const [line]: unknown[] = await once(parent.stdout, "data");
+    for (let waitedMs = 0; isAlive(Number(line)) && waitedMs < 4000; waitedMs += 20) await sleep(20);
+    expect(isAlive(Number(line))).toBe(false);
+    expect(isAlive(process.pid)).toBe(true);
+  } finally {
+    parent.kill();
+  }
 });

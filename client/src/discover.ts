@@ -1,6 +1,7 @@
 // Where the instance is and what opens it: an address and its control token, from what the caller says, the environment,
 // or the state directory of an instance on this machine. No connection is made here.
 
+import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { HeadgateError, fault } from "@headgate/core";
@@ -116,12 +117,18 @@ async function readToken(dir: string): Promise<string> {
   }
 }
 
-/** Whether a process exists. */
+/** Whether a process runs. One that has ended and that nobody has waited for does not. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
     return Reflect.get(Object(error), "code") === "EPERM";
+  }
+  try {
+    // The state follows the program's name, which stands in parentheses and may hold any character.
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    return stat.charAt(stat.lastIndexOf(")") + 2) !== "Z";
+  } catch {
+    return true;
   }
 }
