@@ -36,6 +36,7 @@ export interface TestInstance extends AsyncDisposable {
   replicaPids(backend: string): Promise<readonly number[]>;
   /** Starts a controller anew on the same state directory, as after its death. */
   restart(options?: StartOptions): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** A folder of its own that is removed in the end. */
