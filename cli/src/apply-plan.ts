@@ -5,7 +5,12 @@ import type { ControlClient } from "@headgate/client";
 import type { Step } from "./model/plan.ts";
 
 /** Runs all steps; `done` hears of each. Rejects with the first failure. */
-export async function runSteps(control: ControlClient, steps: readonly Step[], signal: AbortSignal, done: (step: Step) => void = () => undefined): Promise<void> {
+export async function runSteps(
+  control: ControlClient,
+  steps: readonly Step[],
+  signal: AbortSignal,
+  done: (step: Step) => void = () => undefined,
+): Promise<void> {
   const run = async (step: Step): Promise<void> => {
     await runStep(control, step, signal);
     done(step);

@@ -88,7 +88,13 @@ test("an instance ends with the command that started it, even when that is kille
   expect((await fetch(`${url}/-/healthz`)).status).toBe(200);
   child.kill("SIGKILL");
   for (let waitedMs = 0; waitedMs < 20_000; waitedMs += 50) {
-    if (!(await fetch(`${url}/-/healthz`).then(() => true, () => false))) return;
+    if (
+      !(await fetch(`${url}/-/healthz`).then(
+        () => true,
+        () => false,
+      ))
+    )
+      return;
     await sleep(50);
   }
   throw new Error("the instance goes on without its command");

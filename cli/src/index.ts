@@ -12,7 +12,17 @@ export type {
   HandlerRequest,
   Json,
 } from "@headgate/core";
-export type { Backend, BridgeStatus, Endpoint, EndpointChange, HandleOptions, InstanceStatus, LogLine, ReplicaStatus, SendOptions } from "@headgate/client";
+export type {
+  Backend,
+  BridgeStatus,
+  Endpoint,
+  EndpointChange,
+  HandleOptions,
+  InstanceStatus,
+  LogLine,
+  ReplicaStatus,
+  SendOptions,
+} from "@headgate/client";
 export type { BackendOptions, BackendUpdate, CallOptions, EndpointOptions, EndpointSummary, Instance, InstanceHandle } from "./instance.ts";
 export type { HandlerInput } from "./model/handler-input.ts";
 export { type ConnectOptions, type StartOptions, connect, start } from "./start.ts";

@@ -14,7 +14,10 @@ afterEach(() => rm(dir, { recursive: true, force: true }));
 
 test("functions and classes are found, and the files that the module is made of", async () => {
   await writeFile(join(dir, "part.ts"), "export const part: number = 1;\n");
-  await writeFile(main, 'import { part } from "./part.ts";\nexport default () => part;\nexport class Counter {}\nexport const limit = 3;\n');
+  await writeFile(
+    main,
+    'import { part } from "./part.ts";\nexport default () => part;\nexport class Counter {}\nexport const limit = 3;\n',
+  );
   expect(await inspectModule(main)).toEqual({ kind: "loaded", exports: ["Counter", "default"], files: [main, join(dir, "part.ts")] });
 });
 

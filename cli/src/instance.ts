@@ -69,7 +69,11 @@ export interface Instance extends AsyncDisposable {
   /** Where the control plane is, such as "127.0.0.1:8001". */
   readonly controlAddress: string;
   /** Resolves when all replicas are constructed and registered. */
-  createBackend<Args extends readonly unknown[]>(name: string, handler: new (...args: Args) => object, ...args: NoInfer<Args>): Promise<Backend>;
+  createBackend<Args extends readonly unknown[]>(
+    name: string,
+    handler: new (...args: Args) => object,
+    ...args: NoInfer<Args>
+  ): Promise<Backend>;
   createBackend(name: string, handler: HandlerInput, ...args: readonly unknown[]): Promise<Backend>;
   createBackend(backend: BackendOptions, options?: CallOptions): Promise<Backend>;
   updateBackend(name: string, update: BackendUpdate, options?: CallOptions): Promise<Backend>;
@@ -108,8 +112,8 @@ export interface InstanceParts {
   readonly adminUrl: string;
   readonly controlAddress: string;
   readonly token: string;
-  /** Resolves when the controller's process has ended; undefined where it is not this program's. */
-  readonly ended?: Promise<void> | undefined;
+  /** Resolves when the controller's process has ended; undefined where that cannot be seen from here. */
+  readonly ended?: (() => Promise<void>) | undefined;
   /** Whether it ends with this program. */
   readonly owned: boolean;
   /** Lets a controller of ours go on without holding this program. */
@@ -148,7 +152,7 @@ export function makeInstance(parts: InstanceParts): Instance {
   };
   const shutdown = async (options?: CallOptions & { readonly force?: boolean }): Promise<void> => {
     await control.shutdown(options);
-    await parts.ended;
+    await parts.ended?.();
     await release();
   };
   let closed: Promise<void> | undefined;
@@ -180,14 +184,17 @@ export function makeInstance(parts: InstanceParts): Instance {
       return control.updateBackend(name, change, options);
     },
     getBackend: (name, options) => control.getBackend(name, options),
-    listBackends: async (options) =>
-      Object.fromEntries((await control.listBackends(options)).map((backend) => [backend.name, backend])),
+    listBackends: async (options) => Object.fromEntries((await control.listBackends(options)).map((backend) => [backend.name, backend])),
     deleteBackend: (name, options) => control.deleteBackend(name, options),
     async createEndpoint(name, endpoint, options) {
       knownFields("an endpoint", endpoint, ENDPOINT_FIELDS);
       const { backend, traffic, ...others } = endpoint;
       if ((backend === undefined) === (traffic === undefined)) {
-        refuse("invalid_argument", "an endpoint needs either a backend or traffic, such as { backend: \"name\" } or { traffic: { name: 1 } }", { field: "backend" });
+        refuse(
+          "invalid_argument",
+          'an endpoint needs either a backend or traffic, such as { backend: "name" } or { traffic: { name: 1 } }',
+          { field: "backend" },
+        );
       }
       return control.createEndpoint({ name, ...others, traffic: traffic ?? (backend === undefined ? {} : { [backend]: 1 }) }, options);
     },

@@ -50,7 +50,18 @@ export interface LaunchedController extends ReadyInstance {
   readonly release: () => void;
 }
 
-const OPTION_NAMES = new Set(["httpHost", "httpPort", "controlPort", "adminPort", "stateDir", "root", "bridges", "spares", "detached", "signal"]);
+const OPTION_NAMES = new Set([
+  "httpHost",
+  "httpPort",
+  "controlPort",
+  "adminPort",
+  "stateDir",
+  "root",
+  "bridges",
+  "spares",
+  "detached",
+  "signal",
+]);
 
 /** The controller's command line for these options. */
 export function controllerFlags(options: LaunchOptions, stateDir: string, root: string): readonly string[] {
@@ -76,7 +87,9 @@ export async function launchController(
 ): Promise<LaunchedController> {
   for (const name of Object.keys(options)) {
     if (!OPTION_NAMES.has(name)) {
-      throw new HeadgateError(fault("unknown_field", `start has no option "${name}"; its options are ${[...OPTION_NAMES].join(", ")}`, { field: name }));
+      throw new HeadgateError(
+        fault("unknown_field", `start has no option "${name}"; its options are ${[...OPTION_NAMES].join(", ")}`, { field: name }),
+      );
     }
   }
   options.signal?.throwIfAborted();
@@ -141,7 +154,10 @@ async function openLog(stateDir: string, logFile: string) {
     return await open(logFile, "a", 0o600);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new HeadgateError(fault("state_dir_unusable", `the state directory ${stateDir} cannot be written (${reason}); choose another with --state-dir`), { cause });
+    throw new HeadgateError(
+      fault("state_dir_unusable", `the state directory ${stateDir} cannot be written (${reason}); choose another with --state-dir`),
+      { cause },
+    );
   }
 }
 
@@ -156,7 +172,12 @@ async function firstWord(pipe: Readable, onProgress: (text: string) => void): Pr
       const code = String(word.fault.code);
       const details = Object.entries(word.fault.details ?? {}).map(([name, value]) => [name, String(value)]);
       throw new HeadgateError(
-        fault(isFaultCode(code) ? code : "start_failed", String(word.fault.message), Object.fromEntries(details), Number(word.fault.retryAfterMs ?? 0)),
+        fault(
+          isFaultCode(code) ? code : "start_failed",
+          String(word.fault.message),
+          Object.fromEntries(details),
+          Number(word.fault.retryAfterMs ?? 0),
+        ),
       );
     }
   }
@@ -166,6 +187,9 @@ async function firstWord(pipe: Readable, onProgress: (text: string) => void): Pr
 /** What a controller that died wrote last. */
 async function lastWords(logFile: string, start: number): Promise<string> {
   const text = (await readFile(logFile).catch(() => Buffer.alloc(0))).subarray(start).toString().trim();
-  const line = text.split("\n").findLast((candidate) => /error/i.test(candidate))?.trim();
+  const line = text
+    .split("\n")
+    .findLast((candidate) => /error/i.test(candidate))
+    ?.trim();
   return line === undefined ? `; see ${logFile}` : `: ${line.slice(0, 300)} (see ${logFile})`;
 }

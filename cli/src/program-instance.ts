@@ -40,7 +40,10 @@ export function addInstanceCommands(program: Command, { world, globals }: Rig): 
     .addHelpText("after", "\nExample:\n  headgate logs greeter -f --tail 20")
     .action(async (source: string | undefined, options) => (await import("./commands/logs.ts")).logs(world, globals(), source, options));
   portOptions(program.command("dev <file>").description("serve a module's exports and serve them anew at each save"))
-    .addHelpText("after", "\nThe default export answers at /, every other exported function or class at /<its name>.\n\nExample:\n  headgate dev ./app.ts")
+    .addHelpText(
+      "after",
+      "\nThe default export answers at /, every other exported function or class at /<its name>.\n\nExample:\n  headgate dev ./app.ts",
+    )
     .action(async (file: string, options) => (await import("./commands/dev.ts")).dev(world, globals(), file, options));
 }
 

@@ -17,8 +17,13 @@ export function addObjectCommands(program: Command, { world, globals }: Rig): vo
     .option("--replicas <n>", "number of replica processes")
     .option("--set <key=value>", "a setting, such as maxConcurrentQueries=10 or env.LEVEL=debug; again for each", collect)
     .option("--command <words...>", "a program in another language instead of HANDLER")
-    .addHelpText("after", "\nExample:\n  headgate backend create greeter ./handlers.ts#Greeter --arg hello --replicas 2 --set drainTimeoutMs=5000")
-    .action(async (name: string, handler: string | undefined, options) => (await backends()).create(world, globals(), name, handler, options));
+    .addHelpText(
+      "after",
+      "\nExample:\n  headgate backend create greeter ./handlers.ts#Greeter --arg hello --replicas 2 --set drainTimeoutMs=5000",
+    )
+    .action(async (name: string, handler: string | undefined, options) =>
+      (await backends()).create(world, globals(), name, handler, options),
+    );
   backend
     .command("list")
     .description("all backends")
@@ -37,7 +42,9 @@ export function addObjectCommands(program: Command, { world, globals }: Rig): vo
     .option("--set <key=value>", "a setting; again for each", collect)
     .option("--restart", "start new processes even where nothing else changes")
     .addHelpText("after", "\nExample:\n  headgate backend update greeter --replicas 4")
-    .action(async (name: string, handler: string | undefined, options) => (await backends()).update(world, globals(), name, handler, options));
+    .action(async (name: string, handler: string | undefined, options) =>
+      (await backends()).update(world, globals(), name, handler, options),
+    );
   backend
     .command("delete <name>")
     .description("drain and end a backend")

@@ -71,7 +71,11 @@ test.each([
 test.each([
   ["no instance", ["status"], "headgate: no instance found in"],
   ["a port that is none", ["start", "--http-port", "x"], 'headgate: --http-port must be a whole number from 0 to 65535, not "x"'],
-  ["a setting that does not exist", ["backend", "create", "a", "./h.ts", "--set", "replicas=2"], 'headgate: there is no setting "replicas"'],
+  [
+    "a setting that does not exist",
+    ["backend", "create", "a", "./h.ts", "--set", "replicas=2"],
+    'headgate: there is no setting "replicas"',
+  ],
   ["a handler that is none", ["backend", "create", "a", "hello"], "headgate: a handler is a function"],
   ["no handler", ["backend", "create", "a"], "headgate: a backend needs a handler"],
   ["an endpoint without traffic", ["endpoint", "create", "a"], "headgate: an endpoint needs either --backend"],

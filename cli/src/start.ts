@@ -42,7 +42,7 @@ function instanceOf(
   const control = openControl({ address: controlAddress, token });
   // One that outlives this program does not hold it; one of this program's own keeps it running, as a server does.
   if (!owned) release();
-  return makeInstance({ control, httpUrl, adminUrl, controlAddress, token, owned, release, ...(owned ? { ended } : {}) });
+  return makeInstance({ control, httpUrl, adminUrl, controlAddress, token, owned, release, ended: () => ended });
 }
 
 /**
@@ -52,12 +52,15 @@ function instanceOf(
  */
 export async function connect(options: ConnectOptions = {}): Promise<Instance> {
   const { signal, ...hints } = options;
-  const [{ discover, openControl }, { makeInstance }] = await Promise.all([import("@headgate/client"), import("./instance.ts")]);
-  const { address, token } = await discover(hints, here());
+  const [{ discover, openControl, processEnd }, { makeInstance }] = await Promise.all([
+    import("@headgate/client"),
+    import("./instance.ts"),
+  ]);
+  const { address, token, pid } = await discover(hints, here());
   const control = openControl({ address, token });
   try {
     const { httpUrl, adminUrl } = await control.status(signal === undefined ? {} : { signal });
-    return makeInstance({ control, httpUrl, adminUrl, controlAddress: address, token, owned: false });
+    return makeInstance({ control, httpUrl, adminUrl, controlAddress: address, token, owned: false, ended: () => processEnd(pid) });
   } catch (error) {
     control.close();
     throw error;

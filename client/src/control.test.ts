@@ -25,6 +25,12 @@ const ENDPOINT = {
 
 /** What the fake controller was asked last. */
 let asked: Record<string, unknown> = {};
+const answer =
+  <Answer>(value: Answer) =>
+  async (request: object): Promise<Answer> => {
+    asked = { ...request };
+    return value;
+  };
 let server: Server;
 let control: ControlClient;
 
@@ -36,14 +42,14 @@ const calls = Object.keys(ControllerServiceDefinition.methods);
 // Answers every call that the tests make.
 const implementation = {
   ...Object.fromEntries(calls.map((call) => [call, unused])),
-  createBackend: async (request: object) => ((asked = { ...request }), { backend: BACKEND }),
-  updateBackend: async (request: object) => ((asked = { ...request }), { backend: BACKEND }),
+  createBackend: answer({ backend: BACKEND }),
+  updateBackend: answer({ backend: BACKEND }),
   listBackends: async () => ({ backends: [BACKEND] }),
   getBackend: async ({ name }: { name: string }) => {
     throw new HeadgateError(fault("backend_not_found", `there is no backend "${name}"`, { backend: name }));
   },
-  createEndpoint: async (request: object) => ((asked = { ...request }), { endpoint: ENDPOINT }),
-  updateEndpoint: async (request: object) => ((asked = { ...request }), { endpoint: ENDPOINT }),
+  createEndpoint: answer({ endpoint: ENDPOINT }),
+  updateEndpoint: answer({ endpoint: ENDPOINT }),
   deleteBackend: () => new Promise(() => undefined),
   async *streamLogs() {
     yield { source: "a-1", line: "one" };
@@ -104,7 +110,11 @@ test("mistakes that need no controller are refused without one", async () => {
 });
 
 test("a refusal of the controller keeps its code and details", async () => {
-  await expect(control.getBackend("zzz")).rejects.toMatchObject({ code: "backend_not_found", details: { backend: "zzz" }, retryable: false });
+  await expect(control.getBackend("zzz")).rejects.toMatchObject({
+    code: "backend_not_found",
+    details: { backend: "zzz" },
+    retryable: false,
+  });
 });
 
 test("log lines come one by one", async () => {
@@ -125,6 +135,9 @@ test("a controller that is not there is told as such", async () => {
 test("a closed connection says so", async () => {
   const closed = openControl({ address: "127.0.0.1:1", token: "t" });
   closed.close();
-  await expect(closed.listBackends()).rejects.toMatchObject({ code: "controller_unavailable", message: expect.stringContaining("is closed") });
+  await expect(closed.listBackends()).rejects.toMatchObject({
+    code: "controller_unavailable",
+    message: expect.stringContaining("is closed"),
+  });
   await expect(closed.status()).rejects.toBeInstanceOf(HeadgateError);
 });

@@ -138,7 +138,10 @@ export function openControl(config: { readonly address: string; readonly token: 
   let closed = false;
   /** The client, as long as the connection is open: the channel itself would fail with words of its own. */
   const rpc = (): typeof client => {
-    if (closed) throw new HeadgateError(fault("controller_unavailable", "this connection to the controller is closed; open another one with connect()"));
+    if (closed)
+      throw new HeadgateError(
+        fault("controller_unavailable", "this connection to the controller is closed; open another one with connect()"),
+      );
     return client;
   };
   const change = (options: ControlOptions | undefined): { signal?: AbortSignal } =>
@@ -204,8 +207,7 @@ export function openControl(config: { readonly address: string; readonly token: 
       );
       return endpointFromProto(reply.endpoint);
     },
-    deleteEndpoint: async (name, options) =>
-      (await rpc().deleteEndpoint({ requestId: id(options), name }, change(options))).existed,
+    deleteEndpoint: async (name, options) => (await rpc().deleteEndpoint({ requestId: id(options), name }, change(options))).existed,
     async setTraffic(endpoint, weights, options) {
       const traffic = checked(parseTraffic(weighted(weights))).map((share) => ({ ...share }));
       const reply = await rpc().setTraffic({ requestId: id(options), endpoint, traffic }, change(options));

@@ -55,7 +55,9 @@ test("where there is no instance, or one that has ended, the way to start one is
 test("a damaged file is named", async () => {
   await mkdir(join(home, ".headgate"));
   await writeFile(join(home, ".headgate", "instance.json"), "{");
-  await expect(discover({}, { env: {}, cwd: home })).rejects.toMatchObject({ message: expect.stringContaining("instance.json is damaged") });
+  await expect(discover({}, { env: {}, cwd: home })).rejects.toMatchObject({
+    message: expect.stringContaining("instance.json is damaged"),
+  });
 });
 
 (process.platform === "linux" ? test : test.skip)("a process that ended counts as ended, even while nobody has waited for it", async () => {

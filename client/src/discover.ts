@@ -4,6 +4,7 @@
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { HeadgateError, fault } from "@headgate/core";
 
 /** What the caller may say of the instance; what is not said is looked for. */
@@ -80,7 +81,7 @@ export async function discover(hints: InstanceHints, { env, cwd }: Surroundings)
 const given = (value: string | undefined): string | undefined => (value === "" ? undefined : value);
 
 /** The state directories of this directory and of all above it, the nearest first. */
-export function searchedDirs(cwd: string): readonly string[] {
+function searchedDirs(cwd: string): readonly string[] {
   const dirs: string[] = [];
   for (let dir = resolve(cwd); ; dir = dirname(dir)) {
     dirs.push(join(dir, ".headgate"), join(dir, ".headgate", "dev"));
@@ -112,7 +113,10 @@ async function readToken(dir: string): Promise<string> {
     return (await readFile(join(dir, "token"), "utf8")).trim();
   } catch {
     throw new HeadgateError(
-      fault("unauthenticated", `the token in ${join(dir, "token")} cannot be read: use the account that started the instance, or set HEADGATE_TOKEN`),
+      fault(
+        "unauthenticated",
+        `the token in ${join(dir, "token")} cannot be read: use the account that started the instance, or set HEADGATE_TOKEN`,
+      ),
     );
   }
 }
@@ -131,4 +135,12 @@ export function isAlive(pid: number): boolean {
   } catch {
     return true;
   }
+}
+
+/** How long a controller that has said goodbye may take to be gone. */
+const END_TIMEOUT_MS = 10_000;
+
+/** Waits until a process of this machine has ended, for a while; null: one that cannot be seen from here. */
+export async function processEnd(pid: number | null): Promise<void> {
+  for (let waitedMs = 0; pid !== null && isAlive(pid) && waitedMs < END_TIMEOUT_MS; waitedMs += 20) await sleep(20);
 }

@@ -2,7 +2,12 @@
 // Specs are taken apart by rpc/src/convert.ts; here only what stands around them.
 
 import { HeadgateError, type Result, type Refusal, fault } from "@headgate/core";
-import { type BackendStatus as PbBackend, BackendStatus_State, type ReplicaStatus as PbReplica, ReplicaStatus_State } from "@headgate/proto/backend";
+import {
+  type BackendStatus as PbBackend,
+  BackendStatus_State,
+  type ReplicaStatus as PbReplica,
+  ReplicaStatus_State,
+} from "@headgate/proto/backend";
 import { type BridgeStatus as PbBridge, BridgeStatus_State, type GetStatusResponse } from "@headgate/proto/controller";
 import type { EndpointStatus as PbEndpoint } from "@headgate/proto/endpoint";
 import type { Exception } from "@headgate/proto/fault";
@@ -35,7 +40,9 @@ const BRIDGE_STATES = {
 
 function understood<T>(result: Result<T, Refusal>): T {
   if (result.ok) return result.value;
-  throw new HeadgateError(fault("internal", `the controller's answer cannot be read: ${result.error.message}; are both sides of the same version?`));
+  throw new HeadgateError(
+    fault("internal", `the controller's answer cannot be read: ${result.error.message}; are both sides of the same version?`),
+  );
 }
 
 function present<T>(message: T | undefined, what: string): T {

@@ -9,7 +9,11 @@ import { type GlobalOptions, type World, print, show, tell, withControl, withPro
 import { parseFile, unknownBackends } from "../model/file.ts";
 import { type Step, type Wanted, planSteps, showStep } from "../model/plan.ts";
 
-export async function apply(world: World, globals: GlobalOptions, options: { readonly file: string; readonly dryRun?: boolean }): Promise<void> {
+export async function apply(
+  world: World,
+  globals: GlobalOptions,
+  options: { readonly file: string; readonly dryRun?: boolean },
+): Promise<void> {
   const wanted = await readWanted(resolve(world.cwd, options.file), options.file);
   await withControl(world, globals, async (control) => {
     const steps = await stepsFor(control, wanted, options.file, world.signal);
@@ -32,7 +36,10 @@ export async function readWanted(path: string, label: string): Promise<Wanted> {
     source = await readFile(path, "utf8");
   } catch (cause) {
     const code: unknown = Reflect.get(Object(cause), "code");
-    throw new HeadgateError(fault("invalid_argument", `${label} cannot be read (${String(code)}); name a YAML file with backends and endpoints`), { cause });
+    throw new HeadgateError(
+      fault("invalid_argument", `${label} cannot be read (${String(code)}); name a YAML file with backends and endpoints`),
+      { cause },
+    );
   }
   const wanted = parseFile(source, label);
   if (!wanted.ok) throw new HeadgateError(wanted.error);

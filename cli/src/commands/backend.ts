@@ -25,7 +25,13 @@ function settingsOf({ set = [], replicas }: ChangeOptions): Partial<BackendConfi
   return checked(parseSettings(replicas === undefined ? set : [...set, `numReplicas=${replicas}`]));
 }
 
-export async function create(world: World, globals: GlobalOptions, name: string, handler: string | undefined, options: ChangeOptions): Promise<void> {
+export async function create(
+  world: World,
+  globals: GlobalOptions,
+  name: string,
+  handler: string | undefined,
+  options: ChangeOptions,
+): Promise<void> {
   if ((handler === undefined) === (options.command === undefined)) {
     refuse("invalid_argument", "a backend needs a handler, such as ./handlers.ts#hello, or --command");
   }
@@ -51,7 +57,13 @@ export async function get(world: World, globals: GlobalOptions, name: string): P
   await show(world, globals, backend, () => detail(backend));
 }
 
-export async function update(world: World, globals: GlobalOptions, name: string, handler: string | undefined, options: ChangeOptions): Promise<void> {
+export async function update(
+  world: World,
+  globals: GlobalOptions,
+  name: string,
+  handler: string | undefined,
+  options: ChangeOptions,
+): Promise<void> {
   const config = settingsOf(options);
   const change = {
     ...(Object.keys(config).length === 0 ? {} : { config }),
@@ -59,7 +71,8 @@ export async function update(world: World, globals: GlobalOptions, name: string,
     ...(options.arg === undefined ? {} : { args: parseArgs(options.arg) }),
     ...(options.restart === true ? { restart: true } : {}),
   };
-  if (Object.keys(change).length === 0) refuse("invalid_argument", "nothing to change: name a handler, --arg, --replicas, --set or --restart");
+  if (Object.keys(change).length === 0)
+    refuse("invalid_argument", "nothing to change: name a handler, --arg, --replicas, --set or --restart");
   const backend = await withControl(world, globals, (control) =>
     withProgress(world, `updating ${name}`, () => control.updateBackend(name, change, world)),
   );
@@ -70,7 +83,9 @@ export async function remove(world: World, globals: GlobalOptions, name: string,
   const existed = await withControl(world, globals, (control) =>
     control.deleteBackend(name, { signal: world.signal, force: options.force }),
   );
-  await show(world, globals, { name, existed }, () => (existed ? `backend ${name} deleted` : `there was no backend ${name}; nothing was changed`));
+  await show(world, globals, { name, existed }, () =>
+    existed ? `backend ${name} deleted` : `there was no backend ${name}; nothing was changed`,
+  );
 }
 
 /** All backends, one a line. */

@@ -95,7 +95,10 @@ class DevServer implements Disposable {
       return;
     }
     const lines = plan.endpoints.map(({ route, name }) => `  ${httpUrl}${route === "/*" ? "/" : route}  ${name}`);
-    print(this.#world, lines.length === 0 ? `${this.#label} exports no function or class yet` : `\nserving ${this.#label}\n${lines.join("\n")}`);
+    print(
+      this.#world,
+      lines.length === 0 ? `${this.#label} exports no function or class yet` : `\nserving ${this.#label}\n${lines.join("\n")}`,
+    );
   }
 
   /** Brings the instance to the plan, whatever is in it. */
@@ -161,7 +164,8 @@ class DevServer implements Disposable {
   }
 
   #tellSkipped({ skipped }: DevPlan): void {
-    if (skipped.length > 0) tell(this.#world, `not served, as names of backends begin and end with a letter or digit: ${skipped.join(", ")}`);
+    if (skipped.length > 0)
+      tell(this.#world, `not served, as names of backends begin and end with a letter or digit: ${skipped.join(", ")}`);
   }
 
   #tellFailure(error: unknown): void {

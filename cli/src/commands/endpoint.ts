@@ -87,6 +87,12 @@ export function endpointTable(endpoints: readonly Endpoint[]): string {
   if (endpoints.length === 0) return "no endpoints; create one with: headgate endpoint create NAME --backend B --route /r";
   return renderTable(
     ["name", "route", "methods", "traffic", "shadows"],
-    endpoints.map(({ name, route, methods, traffic, shadows }) => [name, route ?? "-", methods.join(","), showShares(traffic), showShares(shadows)]),
+    endpoints.map(({ name, route, methods, traffic, shadows }) => [
+      name,
+      route ?? "-",
+      methods.join(","),
+      showShares(traffic),
+      showShares(shadows),
+    ]),
   );
 }

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { HeadgateError } from "@headgate/core";
 import { runSteps } from "../apply-plan.ts";
-import { type GlobalOptions, type World, print, show, withProgress } from "../console.ts";
+import { type GlobalOptions, type World, show, withProgress } from "../console.ts";
 import { type LocalInstance, endLocal, holdUntilInterrupted, startLocal } from "../local-instance.ts";
 import { type LaunchWords, parseLaunchWords } from "../model/launch-options.ts";
 import { readWanted, stepsFor } from "./apply.ts";
@@ -68,7 +68,11 @@ function banner(
         "npx headgate status",
         "npx headgate traffic set hello hello=0.5 counter=0.5",
       ]
-    : ["npx headgate backend create hello ./handlers.ts#hello", "npx headgate endpoint create hello --backend hello --route /hello", `curl ${httpUrl}/hello`];
+    : [
+        "npx headgate backend create hello ./handlers.ts#hello",
+        "npx headgate endpoint create hello --backend hello --route /hello",
+        `curl ${httpUrl}/hello`,
+      ];
   const end = detached ? "It goes on without this terminal; end it with: npx headgate stop" : "Ctrl-C drains and ends it.";
   return [
     "",

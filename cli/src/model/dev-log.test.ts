@@ -14,7 +14,12 @@ test("the platform's own records are not shown", () => {
 
 test("what a handler throws is one line with its place, and a failed start is left to the reload", () => {
   const record = (requestId: string) =>
-    JSON.stringify({ level: "error", replica: "a-1f", requestId, exception: { name: "TypeError", message: "bad", file: "app.ts", line: 3, stack: "…" } });
+    JSON.stringify({
+      level: "error",
+      replica: "a-1f",
+      requestId,
+      exception: { name: "TypeError", message: "bad", file: "app.ts", line: 3, stack: "…" },
+    });
   expect(devLine("a-1f", record("r"))).toBe("a | threw TypeError: bad (app.ts:3)");
   expect(devLine("a-1f", record(""))).toBeNull();
 });

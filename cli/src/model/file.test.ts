@@ -23,7 +23,10 @@ test("a file is read with every default filled in", () => {
   expect(parsed).toMatchObject({
     ok: true,
     value: {
-      backends: [{ name: "hello", config: { numReplicas: 2, maxConcurrentQueries: 100 } }, { name: "worker", handler: { kind: "command" } }],
+      backends: [
+        { name: "hello", config: { numReplicas: 2, maxConcurrentQueries: 100 } },
+        { name: "worker", handler: { kind: "command" } },
+      ],
       endpoints: [
         { name: "hello", route: "/hello", methods: ["GET", "POST"], shadows: [{ backend: "worker", proportion: 0.5 }] },
         { name: "inner", route: null, methods: ["GET"], traffic: [{ backend: "worker", weight: 1 }] },

@@ -14,17 +14,48 @@ const call = (value: unknown): unknown => (typeof value === "function" ? value("
 test.each([
   ["an arrow function", (request: string) => `1${request}`],
   ["an arrow function without parentheses", new Function("return request => '1' + request")()],
-  ["a function", function plain(request: string) { return `1${request}`; }],
-  ["a method in shorthand", { handle(request: string) { return `1${request}`; } }.handle],
-  ["a method named by a string", { "a b"(request: string) { return `1${request}`; } }["a b"]],
+  [
+    "a function",
+    function plain(request: string) {
+      return `1${request}`;
+    },
+  ],
+  [
+    "a method in shorthand",
+    {
+      handle(request: string) {
+        return `1${request}`;
+      },
+    }.handle,
+  ],
+  [
+    "a method named by a string",
+    {
+      "a b"(request: string) {
+        return `1${request}`;
+      },
+    }["a b"],
+  ],
 ])("%s travels by its source", (_, input) => {
   expect(call(evaluated(input))).toBe("1x");
 });
 
 test.each([
   ["an async arrow function", async (request: string) => `1${request}`],
-  ["an async function", async function plain(request: string) { return `1${request}`; }],
-  ["an async method", { async handle(request: string) { return `1${request}`; } }.handle],
+  [
+    "an async function",
+    async function plain(request: string) {
+      return `1${request}`;
+    },
+  ],
+  [
+    "an async method",
+    {
+      async handle(request: string) {
+        return `1${request}`;
+      },
+    }.handle,
+  ],
 ])("%s travels by its source", async (_, input) => {
   expect(await call(evaluated(input))).toBe("1x");
 });
@@ -45,19 +76,29 @@ test("a class travels by its source and keeps its fields", () => {
 test("batched() and a class's static acceptsBatches mark a handler that takes lists", () => {
   class Lists {
     static acceptsBatches = true;
+    handle() {}
   }
   expect(parseHandlerInput(batched((requests) => requests.map(() => 1)))).toMatchObject({ ok: true, value: { acceptsBatches: true } });
   expect(parseHandlerInput(Lists)).toMatchObject({ ok: true, value: { acceptsBatches: true } });
 });
 
 test("a module and its export are named by a string or by handler()", () => {
-  expect(parseHandlerInput("./handlers.ts#predict")).toEqual({ ok: true, value: { kind: "module", path: "./handlers.ts", exportName: "predict" } });
+  expect(parseHandlerInput("./handlers.ts#predict")).toEqual({
+    ok: true,
+    value: { kind: "module", path: "./handlers.ts", exportName: "predict" },
+  });
   expect(parseHandlerInput("./app.mjs")).toEqual({ ok: true, value: { kind: "module", path: "./app.mjs", exportName: "default" } });
-  expect(parseHandlerInput(handler<{ predict(): void }>("./handlers.ts", "predict"))).toMatchObject({ ok: true, value: { exportName: "predict" } });
+  expect(parseHandlerInput(handler<{ predict(): void }>("./handlers.ts", "predict"))).toMatchObject({
+    ok: true,
+    value: { exportName: "predict" },
+  });
 });
 
 test("a command is its words", () => {
-  expect(parseHandlerInput({ command: ["python3", "worker.py"] })).toEqual({ ok: true, value: { kind: "command", command: ["python3", "worker.py"] } });
+  expect(parseHandlerInput({ command: ["python3", "worker.py"] })).toEqual({
+    ok: true,
+    value: { kind: "command", command: ["python3", "worker.py"] },
+  });
 });
 
 test.each([
@@ -70,7 +111,18 @@ test.each([
   ["an empty command", { command: [] }, "program"],
   ["a bound function", (() => 1).bind(null), "bound or built-in"],
   ["a built-in function", Math.max, "bound or built-in"],
-  ["a getter", Object.getOwnPropertyDescriptor({ get x() { return 1; } }, "x")?.get, "accessor"],
+  [
+    "a getter",
+    Object.getOwnPropertyDescriptor(
+      {
+        get x() {
+          return 1;
+        },
+      },
+      "x",
+    )?.get,
+    "accessor",
+  ],
   ["a class that extends another", class extends Map {}, "extends another"],
   ["a module of another kind", "./handlers.cjs#x", "must end in"],
   ["an export that is no name", "./handlers.ts#a b", "not the name of an export"],

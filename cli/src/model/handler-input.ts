@@ -1,8 +1,8 @@
 // What a caller may give as a handler, turned into what the controller takes. A function or class travels by its source,
 // so it must be self-contained; a module travels by name. Pure: nothing is called, loaded or looked for here.
 
-import { type Handler, type HandlerClass, type HandlerCommand, type HandlerFunction, type HandlerReference, type AcceptsBatches } from "@headgate/core";
-import { type Refusal, type Result, err, fault, ok, parseHandler, shown } from "@headgate/core";
+import type { AcceptsBatches, Handler, HandlerClass, HandlerCommand, HandlerFunction, HandlerReference } from "@headgate/core";
+import { type Refusal, type Result, err, fault, parseHandler, shown } from "@headgate/core";
 
 /** The forms of a handler: function, class, "./file.ts#export", handler(…), batched(…) or { command }. */
 export type HandlerInput = HandlerFunction | HandlerClass | string | HandlerReference | HandlerCommand | AcceptsBatches;
@@ -36,7 +36,9 @@ function moduleHandler(text: string): Result<Handler, Refusal> {
   const hash = text.lastIndexOf("#");
   const path = hash < 0 ? text : text.slice(0, hash);
   if (!/\.[cm]?[jt]sx?$/.test(path)) {
-    return refused(`a handler is a function, a class, "./file.ts#export" or { command: […] }; ${shown(text)} is neither a function nor a class, and names no module`);
+    return refused(
+      `a handler is a function, a class, "./file.ts#export" or { command: […] }; ${shown(text)} is neither a function nor a class, and names no module`,
+    );
   }
   return parseHandler({ kind: "module", path, exportName: hash < 0 ? "default" : text.slice(hash + 1) });
 }
@@ -50,7 +52,9 @@ function inlineHandler(value: object): Result<Handler, Refusal> {
   if (/^class\b/.test(text)) {
     const parent: unknown = Object.getPrototypeOf(value);
     if (typeof parent === "function" && parent !== Function.prototype) {
-      return refused("a class that extends another does not travel by its source; export it from a module and name it as \"./file.ts#Class\"");
+      return refused(
+        'a class that extends another does not travel by its source; export it from a module and name it as "./file.ts#Class"',
+      );
     }
     return parseHandler({ kind: "inline", source: text, shape: "class", acceptsBatches });
   }

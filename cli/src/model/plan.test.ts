@@ -47,19 +47,24 @@ endpoints:
   e: { route: /e, methods: [POST, GET], traffic: { a: 0.5, b: 0.5 }, shadows: { b: 0.1 } }
 `;
 const EMPTY: Present = { backends: [], endpoints: [] };
-const kinds = (source: string, there: Present, prune = false) => planSteps(wanted(source), there, prune).map(({ kind, name }) => `${kind} ${name}`);
+const kinds = (source: string, there: Present, prune = false) =>
+  planSteps(wanted(source), there, prune).map(({ kind, name }) => `${kind} ${name}`);
 
 test("in an empty instance backends come before the endpoints that use them", () => {
   expect(kinds(FILE, EMPTY)).toEqual(["createBackend a", "createBackend b", "createEndpoint e"]);
 });
 
 test("a second run has nothing to do, whatever the order in which fields were written", () => {
-  const shuffled = FILE.replace('{ B: "2", A: "1" }', '{ A: "1", B: "2" }').replace("[POST, GET]", "[GET, POST]").replace("y: 1, x: 2", "x: 2, y: 1");
+  const shuffled = FILE.replace('{ B: "2", A: "1" }', '{ A: "1", B: "2" }')
+    .replace("[POST, GET]", "[GET, POST]")
+    .replace("y: 1, x: 2", "x: 2, y: 1");
   expect(kinds(shuffled, present(FILE))).toEqual([]);
 });
 
 test("only what differs is changed", () => {
-  const changed = FILE.replace('config: {', "config: { numReplicas: 3,").replace("a: 0.5, b: 0.5", "a: 0.9, b: 0.1").replace("b: 0.1 } }", "a: 0.2 } }");
+  const changed = FILE.replace("config: {", "config: { numReplicas: 3,")
+    .replace("a: 0.5, b: 0.5", "a: 0.9, b: 0.1")
+    .replace("b: 0.1 } }", "a: 0.2 } }");
   const steps = planSteps(wanted(changed), present(FILE));
   expect(steps).toMatchObject([
     { kind: "updateBackend", name: "a", change: { config: { numReplicas: 3 } }, words: ["numReplicas: 1 → 3"] },

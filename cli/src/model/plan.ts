@@ -24,8 +24,19 @@ export type Step =
   | { readonly kind: "deleteBackend"; readonly name: string; readonly words: readonly string[] }
   | { readonly kind: "createEndpoint"; readonly name: string; readonly request: EndpointRequest; readonly words: readonly string[] }
   | { readonly kind: "updateEndpoint"; readonly name: string; readonly change: EndpointChange; readonly words: readonly string[] }
-  | { readonly kind: "setTraffic"; readonly name: string; readonly traffic: Readonly<Record<string, number>>; readonly words: readonly string[] }
-  | { readonly kind: "setShadow"; readonly name: string; readonly backend: string; readonly proportion: number; readonly words: readonly string[] }
+  | {
+      readonly kind: "setTraffic";
+      readonly name: string;
+      readonly traffic: Readonly<Record<string, number>>;
+      readonly words: readonly string[];
+    }
+  | {
+      readonly kind: "setShadow";
+      readonly name: string;
+      readonly backend: string;
+      readonly proportion: number;
+      readonly words: readonly string[];
+    }
   | { readonly kind: "deleteEndpoint"; readonly name: string; readonly words: readonly string[] };
 
 const text = (value: unknown): string => (value === undefined ? "none" : JSON.stringify(value));

@@ -2,7 +2,9 @@ import { expect, test } from "@jest/globals";
 import { parseArgs, parseSettings, parseWeights } from "./settings.ts";
 
 test("settings are JSON where they can be, variables and lists where their key says so", () => {
-  expect(parseSettings(["numReplicas=2", "maxBatchSize=null", "userConfig={\"a\":1}", "env.PORT=80", "env.URL=a=b", "methods=handle,stats"])).toEqual({
+  expect(
+    parseSettings(["numReplicas=2", "maxBatchSize=null", 'userConfig={"a":1}', "env.PORT=80", "env.URL=a=b", "methods=handle,stats"]),
+  ).toEqual({
     ok: true,
     value: { numReplicas: 2, maxBatchSize: null, userConfig: { a: 1 }, env: { PORT: "80", URL: "a=b" }, methods: ["handle", "stats"] },
   });

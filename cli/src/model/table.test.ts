@@ -2,7 +2,15 @@ import { expect, test } from "@jest/globals";
 import { renderTable, showAge, showBytes, showShare, showShares } from "./table.ts";
 
 test("columns are as wide as their widest cell and lines end without blanks", () => {
-  expect(renderTable(["name", "n"], [["a", "1"], ["longer", ""]])).toBe("NAME    N\na       1\nlonger");
+  expect(
+    renderTable(
+      ["name", "n"],
+      [
+        ["a", "1"],
+        ["longer", ""],
+      ],
+    ),
+  ).toBe("NAME    N\na       1\nlonger");
 });
 
 test("shares, ages and sizes read as people write them", () => {
