@@ -1,0 +1,126 @@
+// The split of traffic: even without a key, sticky with one, and moved as little as possible when weights change.
+import { expect, test } from "@jest/globals";
+import fc from "fast-check";
+import { hashToUnit, nextPoint, shareAt, shareOfKey } from "./split.ts";
+
+/** Weights that add up to 1, some of them 0. */
+const weights = fc
+  .array(fc.nat(100), { minLength: 1, maxLength: 8 })
+  .filter((parts) => parts.some((part) => part > 0))
+  .map((parts) => {
+    const sum = parts.reduce((a, b) => a + b, 0);
+    return parts.map((part) => ({ weight: part / sum }));
+  });
+const start = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+
+test("of any number of requests in a row, each share gets its part give or take a few", () => {
+  fc.assert(
+    fc.property(weights, start, (shares, from) => {
+      const counts = shares.map(() => 0);
+      let point = from;
+      for (let n = 1; n <= 2_000; n++) {
+        const index = shareAt(shares, point);
+        counts[index] = (counts[index] ?? 0) + 1;
+        point = nextPoint(point);
+        for (const [i, share] of shares.entries()) {
+          // The discrepancy of the golden ratio's sequence grows with the logarithm of n; random draws would stray by 50 and more.
+          if (Math.abs((counts[i] ?? 0) - share.weight * n) > 6) throw new Error(`share ${i} of ${n} requests got ${counts[i]}`);
+        }
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test("points stay in [0, 1) for ever", () => {
+  let point = 0.999_999_999_999_999_9;
+  for (let n = 0; n < 100_000; n++) {
+    point = nextPoint(point);
+    if (!(point >= 0 && point < 1)) throw new Error(`point ${point}`);
+  }
+});
+
+test("a share of weight 0 is never chosen, with a key or without", () => {
+  const shares = [
+    { name: "none", weight: 0 },
+    { name: "all", weight: 1 },
+    { name: "also-none", weight: 0 },
+  ];
+  fc.assert(
+    fc.property(start, fc.string(), (point, key) => {
+      expect(shareAt(shares, point)).toBe(1);
+      expect(shareOfKey(shares, key)).toBe(1);
+    }),
+  );
+});
+
+test("where nothing has weight, nothing is chosen", () => {
+  for (const shares of [[], [{ name: "a", weight: 0 }]]) {
+    expect(shareAt(shares, 0.5)).toBe(-1);
+    expect(shareOfKey(shares, "k")).toBe(-1);
+  }
+});
+
+test("weights that add up to a little less than 1 leave no gap", () => {
+  const shares = [{ weight: 0.1 }, { weight: 0.2 }, { weight: 0.7 - 1e-12 }];
+  expect(shareAt(shares, 1 - Number.EPSILON)).toBe(2);
+});
+
+const KEYS = Array.from({ length: 20_000 }, (_, i) => `user-${i}`);
+const split = (weight: number): { name: string; weight: number }[] => [
+  { name: "stable", weight: 1 - weight },
+  { name: "canary", weight },
+];
+
+test("keys spread as the weights say", () => {
+  for (const weight of [0.01, 0.1, 0.5, 0.9]) {
+    const hits = KEYS.filter((key) => shareOfKey(split(weight), key) === 1).length;
+    expect(Math.abs(hits / KEYS.length - weight)).toBeLessThan(0.01);
+  }
+});
+
+test("from 10 % to 20 % a tenth of the keys moves, all of them to the grown share", () => {
+  let moved = 0;
+  for (const key of KEYS) {
+    const before = shareOfKey(split(0.1), key);
+    const after = shareOfKey(split(0.2), key);
+    if (before === after) continue;
+    expect([before, after]).toEqual([0, 1]);
+    moved++;
+  }
+  expect(Math.abs(moved / KEYS.length - 0.1)).toBeLessThan(0.01);
+});
+
+test("a backend that joins takes keys from the others and moves none between them", () => {
+  const before = [
+    { name: "a", weight: 0.5 },
+    { name: "b", weight: 0.5 },
+  ];
+  const after = [
+    { name: "a", weight: 0.4 },
+    { name: "b", weight: 0.4 },
+    { name: "c", weight: 0.2 },
+  ];
+  for (const key of KEYS) {
+    const to = shareOfKey(after, key);
+    if (to !== 2) expect(to).toBe(shareOfKey(before, key));
+  }
+});
+
+test("a key sticks to its backend wherever that stands in the list", () => {
+  const shares = split(0.3);
+  const reversed = [...shares].reverse();
+  for (const key of KEYS.slice(0, 2_000)) {
+    expect(reversed[shareOfKey(reversed, key)]?.name).toBe(shares[shareOfKey(shares, key)]?.name);
+  }
+});
+
+test("any string hashes to a number in [0, 1)", () => {
+  fc.assert(
+    fc.property(fc.string({ unit: "binary" }), (text) => {
+      const unit = hashToUnit(text);
+      expect(unit >= 0 && unit < 1).toBe(true);
+      expect(hashToUnit(text)).toBe(unit);
+    }),
+  );
+});
