@@ -1,9 +1,9 @@
 // The state directory: made with the right modes, its token, the addresses of its sockets, and the file that tells of the instance.
 
 import { createHash, randomBytes } from "node:crypto";
-import { chmodSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { HeadgateError, fault } from "@headgate/core";
 
 /** Paths of a state directory. */
@@ -35,7 +35,7 @@ const MOST_SOCKET_DIR = 100 - "/r-zzzzzz-zzzzzz.sock".length;
 /** Makes a state directory ready. Throws state_dir_unusable. */
 export function openStateDir(path: string): StateDir {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeDirectory(path);
     const real = realpathSync(path);
     chmodSync(real, 0o700);
     const made = (name: string): string => {
@@ -56,6 +56,13 @@ export function openStateDir(path: string): StateDir {
     const why = error instanceof Error ? error.message : String(error);
     throw new HeadgateError(fault("state_dir_unusable", `the state directory ${path} cannot be used: ${why}; give another one with --state-dir`, { stateDir: path }), { cause: error });
   }
+}
+
+/** Step by step: Node's own recursion never ends in file systems such as /proc, where a directory that is there takes none. */
+function makeDirectory(path: string): void {
+  if (existsSync(path)) return;
+  if (dirname(path) !== path) makeDirectory(dirname(path));
+  mkdirSync(path, { mode: 0o700 });
 }
 
 function runDirOf(real: string, made: (name: string) => string): string {
