@@ -5,6 +5,8 @@ import type { Call } from "./call.ts";
 
 /** A way to one replica. */
 export interface Link {
+  /** Whether requests of this turn of the event loop wait to leave together. */
+  readonly gathering: boolean;
   /** Sends a call. */
   start(call: Call): void;
   /** More pieces of the call's body are there. */
@@ -29,6 +31,8 @@ export interface LinkEvents {
   finished(call: Call): void;
   /** The replica gave a fault instead of an answer, or in the middle of one. */
   failed(call: Call, fault: Fault): void;
+  /** That many calls ended with one message of the replica. */
+  answered(calls: number): void;
   /** The replica takes no new calls. */
   draining(): void;
   /** The connection is gone, with the calls that were on it. Once. */

@@ -5,7 +5,7 @@ import { LIMITS, type Fault, fault } from "@headgate/core";
 import type { Call } from "./call.ts";
 import { CallQueue } from "./call-queue.ts";
 import { LiveReplica, type ReplicaEvents } from "./live-replica.ts";
-import { pickReplica } from "./model/picker.ts";
+import { keepsGathering, pickReplica } from "./model/picker.ts";
 import { FULL_BUDGET, deposit, mayRetry, withdraw } from "./model/retry.ts";
 import type { TableBackend } from "./model/table.ts";
 
@@ -18,6 +18,7 @@ export class LiveBackend implements ReplicaEvents {
   #table: TableBackend;
   #replicas: LiveReplica[] = [];
   readonly #queue = new CallQueue();
+  #gathering: LiveReplica | null = null;
   #budget = FULL_BUDGET;
   #dispatches = 0;
   #draining = false;
@@ -155,13 +156,29 @@ export class LiveBackend implements ReplicaEvents {
 
   #tryStart(call: Call, avoid: LiveReplica | null): boolean {
     const index = pickReplica(this.#replicas, this.#table.maxConcurrentQueries, this.#random(), avoid);
-    const replica = this.#replicas[index];
-    if (replica === undefined) return false;
+    const chosen = this.#replicas[index];
+    if (chosen === undefined) return false;
+    const replica = this.#gather(chosen, avoid);
     if (call.state === "queued") this.#queue.remove(call);
     call.state = "sent";
     call.timeoutMs = Math.max(1, Math.round(call.deadline - performance.now()));
     replica.start(call);
     return true;
+  }
+
+  /** The replica that this turn's requests are gathered for, as long as the others are not much less busy. */
+  #gather(chosen: LiveReplica, avoid: LiveReplica | null): LiveReplica {
+    const current = this.#gathering;
+    if (
+      current !== null &&
+      current !== avoid &&
+      current.link?.gathering === true &&
+      keepsGathering(current, chosen, this.#table.maxConcurrentQueries, current.slack)
+    ) {
+      return current;
+    }
+    this.#gathering = chosen;
+    return chosen;
   }
 
   #enqueue(call: Call): void {

@@ -14,6 +14,9 @@ const RECONNECT_MAX_MS = 1_000;
 /** How long a replica that said "busy" is left alone: about the time in which one of its requests may end. */
 const BUSY_PAUSE_MS = 5;
 
+/** Weight of the newest message in the running mean of answers a message. */
+const SLACK_WEIGHT = 0.1;
+
 /** What a replica tells its backend. */
 export interface ReplicaEvents {
   /** A call could be sent now: the link opened, a call ended, or a pause is over. */
@@ -35,6 +38,8 @@ export class LiveReplica implements Candidate {
   inFlight = 0;
   /** Whether a call can be sent now. */
   open = false;
+  /** How many answers come in one message, as a running mean. */
+  slack = 1;
   link: Link | null = null;
   #backoffMs = RECONNECT_MIN_MS;
   #timer: NodeJS.Timeout | null = null;
@@ -85,6 +90,9 @@ export class LiveReplica implements Candidate {
       opened: () => this.#opened(),
       finished: () => this.#finished(),
       failed: (call: Call, failure: Fault) => this.#failed(call, failure),
+      answered: (calls: number) => {
+        this.slack += (calls - this.slack) * SLACK_WEIGHT;
+      },
       draining: () => {
         this.#draining = true;
         this.open = false;

@@ -41,10 +41,19 @@ export class Session implements Link, ResponseFrames {
       { path: PATH },
       {
         open: () => events.opened(),
-        message: (message) => readSessionResponse(message, this, this.#memo),
+        message: (message) => {
+          const before = this.#calls.size;
+          readSessionResponse(message, this, this.#memo);
+          // Calls that were started meanwhile hide some that ended; a little less is as good.
+          if (this.#calls.size < before) events.answered(before - this.#calls.size);
+        },
         end: () => this.#end(),
       },
     );
+  }
+
+  get gathering(): boolean {
+    return this.#mark >= 0;
   }
 
   calls(): IterableIterator<Call> {

@@ -13,6 +13,8 @@ const MAX_BODY_BYTES = LIMITS.grpcMessageBytes - LIMITS.headerBytes - LIMITS.url
 
 /** An open connection for unary calls. */
 export class UnaryLink implements Link {
+  /** Each call leaves alone. */
+  readonly gathering = false;
   readonly #connection: GrpcConnection;
   readonly #events: LinkEvents;
   readonly #running = new Map<Call, AbortController>();

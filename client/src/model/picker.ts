@@ -52,6 +52,16 @@ function leastBusy<C extends Candidate>(candidates: readonly C[], limit: number,
   return best >= 0 ? best : avoided;
 }
 
+/**
+ * Whether a replica for which requests of this turn of the event loop are being gathered may get one more, rather than the
+ * replica that the two draws chose: requests that leave together cost a fraction of what they cost apart. `slack` is how many
+ * answers come from it at once, lately: one that answers ten in one message is hardly made to wait by twice ten, and one
+ * whose handler takes long answers singly, so that its requests are spread.
+ */
+export function keepsGathering(gathering: Candidate, chosen: Candidate, limit: number, slack: number): boolean {
+  return usable(gathering, limit) && gathering.inFlight < chosen.inFlight + 2 * slack;
+}
+
 function usable(candidate: Candidate | undefined, limit: number): boolean {
   return candidate !== undefined && candidate.open && candidate.inFlight < limit;
 }

@@ -65,7 +65,7 @@ export interface UpdateBackendRequest {
     | undefined;
   /**
    * Names of config's fields, in snake_case, that are replaced even where they are empty or not set ("env", "methods",
-   * "max_batch_size", "user_config"): so a setting can be taken back to its default.
+   * "max_batch_size"): so a setting can be taken back to its default.
    */
   configFields: string[];
   /** A new handler; not set: as it was. */
