@@ -6,6 +6,7 @@ import { LIMITS } from "./limits.ts";
 import { type BackendName, parseBackendName } from "./names.ts";
 import type { Json } from "./ports.ts";
 import { type Result, err, ok } from "./result.ts";
+import { utf8Bytes } from "./text.ts";
 
 /** What a replica runs. */
 export type Handler =
@@ -98,9 +99,10 @@ const INTEGER_FIELDS = {
 } as const;
 
 const METHOD_NAME = /^[A-Za-z_$][A-Za-z0-9_$]{0,127}$/;
-const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+// Not "__proto__": the objects that carry variables over the wire would lose it without a word.
+const ENV_NAME = /^(?!__proto__$)[A-Za-z_][A-Za-z0-9_]*$/;
 /** Methods that can never be called from outside. */
-const RESERVED_METHODS = new Set(["constructor", "reconfigure"]);
+const RESERVED_METHODS = new Set(["constructor", "reconfigure", "__proto__"]);
 /** Variables that the platform sets itself or that would let a caller's settings take over the process. */
 const RESERVED_ENV = /^HEADGATE_/;
 
@@ -123,10 +125,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
  * Checks settings and lays them over `base`. `changes` comes from a caller: any object. A field that is undefined stays as
  * in `base`; an unknown field is refused by name.
  */
-export function parseBackendConfig(
-  changes: unknown,
-  base: BackendConfig = DEFAULT_BACKEND_CONFIG,
-): Result<BackendConfig, Refusal> {
+export function parseBackendConfig(changes: unknown, base: BackendConfig = DEFAULT_BACKEND_CONFIG): Result<BackendConfig, Refusal> {
   if (changes === undefined) return ok(base);
   if (!isRecord(changes)) return invalid("config", `config must be an object, not ${shown(changes)}`);
   const next: { -readonly [K in keyof BackendConfig]: BackendConfig[K] } = { ...base };
@@ -156,7 +155,7 @@ export function parseBackendConfig(
       }
       case "userConfig": {
         if (!isJson(value)) return invalid(field, "userConfig must be a JSON value");
-        if (JSON.stringify(value).length > LIMITS.argsBytes) {
+        if (utf8Bytes(JSON.stringify(value)) > LIMITS.argsBytes) {
           return invalid(field, `userConfig must be at most ${LIMITS.argsBytes} bytes of JSON`);
         }
         next.userConfig = value;
@@ -193,7 +192,7 @@ function parseEnv(value: unknown): Result<Readonly<Record<string, string>>, Refu
   for (const [name, text] of entries) {
     if (!ENV_NAME.test(name)) return invalid("env", `${shown(name)} is not a valid name of an environment variable`);
     if (RESERVED_ENV.test(name)) return invalid("env", `${name} cannot be set: names that begin with HEADGATE_ are reserved`);
-    if (typeof text !== "string" || text.length > LIMITS.envValueBytes || text.includes("\0")) {
+    if (typeof text !== "string" || utf8Bytes(text) > LIMITS.envValueBytes || text.includes("\0")) {
       return invalid("env", `env.${name} must be a string of at most ${LIMITS.envValueBytes} bytes`);
     }
     env.push([name, text]);
@@ -221,12 +220,12 @@ export function parseHandler(handler: Handler): Result<Handler, Refusal> {
   switch (handler.kind) {
     case "inline":
       if (handler.source.trim() === "") return invalid("handler", "the handler's source is empty");
-      if (handler.source.length > LIMITS.inlineSourceBytes) {
+      if (utf8Bytes(handler.source) > LIMITS.inlineSourceBytes) {
         return invalid("handler", `the handler's source must be at most ${LIMITS.inlineSourceBytes} bytes; put it into a module`);
       }
       return ok(handler);
     case "module":
-      if (!/\.(?:ts|mts|js|mjs)$/.test(handler.path) || handler.path.length > 4096 || handler.path.includes("\0")) {
+      if (!/\.(?:ts|mts|js|mjs)$/.test(handler.path) || utf8Bytes(handler.path) > 4096 || handler.path.includes("\0")) {
         return invalid("handler", `${shown(handler.path)} is not a module file: it must end in .ts, .mts, .js or .mjs`);
       }
       if (!/^[A-Za-z_$][A-Za-z0-9_$]{0,255}$/.test(handler.exportName)) {
@@ -237,7 +236,7 @@ export function parseHandler(handler: Handler): Result<Handler, Refusal> {
       if (handler.command.length === 0 || handler.command[0] === "") {
         return invalid("handler", "command needs a program as its first word");
       }
-      if (handler.command.length > LIMITS.commandWords || handler.command.some((w) => w.length > 4096 || w.includes("\0"))) {
+      if (handler.command.length > LIMITS.commandWords || handler.command.some((w) => utf8Bytes(w) > 4096 || w.includes("\0"))) {
         return invalid("handler", `command must have at most ${LIMITS.commandWords} words of at most 4096 bytes`);
       }
       return ok(handler);
@@ -270,7 +269,7 @@ export function parseBackendSpec(input: {
 /** The rules that bind a spec's parts together; also run after every update. */
 export function checkSpec(spec: BackendSpec): Result<BackendSpec, Refusal> {
   const { handler, args, config } = spec;
-  if (args.length > LIMITS.args || JSON.stringify(args).length > LIMITS.argsBytes) {
+  if (args.length > LIMITS.args || utf8Bytes(JSON.stringify(args)) > LIMITS.argsBytes) {
     return invalid("args", `constructor arguments must be at most ${LIMITS.args} values and ${LIMITS.argsBytes} bytes of JSON`);
   }
   if (handler.kind === "inline" && handler.shape === "function") {
@@ -285,7 +284,10 @@ export function checkSpec(spec: BackendSpec): Result<BackendSpec, Refusal> {
     }
   }
   if (handler.kind === "inline" && config.maxBatchSize !== null && !handler.acceptsBatches) {
-    return invalid("maxBatchSize", "maxBatchSize needs a handler that accepts batches: wrap it in batched(…), or give its class `static acceptsBatches = true`");
+    return invalid(
+      "maxBatchSize",
+      "maxBatchSize needs a handler that accepts batches: wrap it in batched(…), or give its class `static acceptsBatches = true`",
+    );
   }
   return ok(spec);
 }

@@ -106,7 +106,10 @@ export function parseHttpMethods(methods: readonly unknown[]): Result<readonly s
 export function parseRequestTimeoutMs(value: unknown): Result<number, Refusal> {
   if (value === undefined || value === 0) return ok(LIMITS.requestTimeoutMs);
   if (typeof value === "number" && Number.isInteger(value) && value > 0 && value <= LIMITS.maxRequestTimeoutMs) return ok(value);
-  return invalid("requestTimeoutMs", `requestTimeoutMs must be a whole number from 1 to ${LIMITS.maxRequestTimeoutMs}, not ${shown(value)}`);
+  return invalid(
+    "requestTimeoutMs",
+    `requestTimeoutMs must be a whole number from 1 to ${LIMITS.maxRequestTimeoutMs}, not ${shown(value)}`,
+  );
 }
 
 /** Checks a limit of the request body; 0 or undefined: the default. */
@@ -139,6 +142,9 @@ export function parseEndpointSpec(input: {
   const traffic = parseTraffic(input.traffic);
   if (!traffic.ok) return traffic;
   const shadows: ShadowBackend[] = [];
+  if ((input.shadows?.length ?? 0) > LIMITS.shadowsPerEndpoint) {
+    return invalid("shadows", `an endpoint can have at most ${LIMITS.shadowsPerEndpoint} shadows`);
+  }
   for (const shadow of input.shadows ?? []) {
     const backend = parseBackendName(shadow.backend);
     if (!backend.ok) return backend;
@@ -148,9 +154,6 @@ export function parseEndpointSpec(input: {
       return invalid("shadows", `backend "${backend.value}" stands twice in the shadows`);
     }
     if (proportion.value > 0) shadows.push({ backend: backend.value, proportion: proportion.value });
-  }
-  if (shadows.length > LIMITS.shadowsPerEndpoint) {
-    return invalid("shadows", `an endpoint can have at most ${LIMITS.shadowsPerEndpoint} shadows`);
   }
   const requestTimeoutMs = parseRequestTimeoutMs(input.requestTimeoutMs);
   if (!requestTimeoutMs.ok) return requestTimeoutMs;

@@ -118,12 +118,7 @@ export interface Fault {
 export type Refusal = Fault;
 
 /** Makes a fault. */
-export function fault(
-  code: FaultCode,
-  message: string,
-  details: Readonly<Record<string, string>> = {},
-  retryAfterMs = 0,
-): Fault {
+export function fault(code: FaultCode, message: string, details: Readonly<Record<string, string>> = {}, retryAfterMs = 0): Fault {
   return { code, message, details, retryAfterMs };
 }
 

@@ -8,3 +8,4 @@ export * from "./names.ts";
 export * from "./ports.ts";
 export * from "./result.ts";
 export * from "./route.ts";
+export * from "./text.ts";

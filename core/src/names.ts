@@ -16,8 +16,7 @@ export type ReplicaId = string & { readonly [brand]: "replica" };
 /** What a name looks like: 1 to 63 characters. */
 export const NAME_PATTERN = /^[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/;
 
-const NAME_RULE =
-  "a name is 1 to 63 letters, digits, '_', '.' or '-', and begins and ends with a letter or digit";
+const NAME_RULE = "a name is 1 to 63 letters, digits, '_', '.' or '-', and begins and ends with a letter or digit";
 
 function parseName(kind: string, value: unknown): Result<string, Refusal> {
   if (typeof value === "string" && NAME_PATTERN.test(value)) return ok(value);

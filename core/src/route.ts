@@ -30,20 +30,20 @@ const invalid = (message: string): { readonly ok: false; readonly error: Refusal
 
 /** Checks a pattern and takes it apart. */
 export function parseRoute(value: unknown): Result<Route, Refusal> {
-  if (typeof value !== "string") return invalid("route must be a string such as \"/simple\"");
+  if (typeof value !== "string") return invalid('route must be a string such as "/simple"');
   if (!value.startsWith("/")) return invalid(`route must start with "/", such as "/${value.slice(0, 60)}"`);
   if (value.length > LIMITS.routeBytes) return invalid(`route must be at most ${LIMITS.routeBytes} bytes`);
-  if (value === "/-" || value.startsWith("/-/")) return invalid("routes below \"/-/\" are Headgate's own");
+  if (value === "/-" || value.startsWith("/-/")) return invalid('routes below "/-/" are Headgate\'s own');
   const pattern = value.length > 1 && value.endsWith("/") ? value.slice(0, -1) : value;
   const segments: RouteSegment[] = [];
   const shape: string[] = [];
   const names = new Set<string>();
-  const parts = pattern === "/" ? [] : pattern.slice(1).split("/");
+  const parts = value === "/" ? [] : pattern.slice(1).split("/");
   for (const [index, part] of parts.entries()) {
     if (part === "") return invalid(`route ${JSON.stringify(value)} has an empty segment`);
     if (part === "." || part === "..") return invalid(`route ${JSON.stringify(value)} has a dot segment`);
     if (part === "*") {
-      if (index !== parts.length - 1) return invalid("\"*\" can only be the last segment of a route");
+      if (index !== parts.length - 1) return invalid('"*" can only be the last segment of a route');
       segments.push({ kind: "wildcard" });
       shape.push("*");
     } else if (part.startsWith(":")) {

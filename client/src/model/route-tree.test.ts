@@ -24,6 +24,8 @@ test.each([
   // Each row: patterns, path, and what is found: the pattern and its parameters in turn.
   [["/"], "/", ["/"]],
   [["/"], "/a", null],
+  [["/"], "//", null],
+  [["/a"], "/a//", null],
   [["/simple"], "/simple", ["/simple"]],
   [["/simple"], "/simple/", ["/simple"]],
   [["/simple/"], "/simple", ["/simple/"]],

@@ -44,7 +44,7 @@ export function buildRouteTree<T>(routes: Iterable<readonly [Route, T]>): RouteT
   }
   return {
     match(path) {
-      const normal = path.length > 1 && path.charCodeAt(path.length - 1) === 0x2f ? path.slice(0, -1) : path;
+      const normal = path.length > 2 && path.charCodeAt(path.length - 1) === 0x2f ? path.slice(0, -1) : path;
       const found = exact.get(normal);
       if (found !== undefined) return found;
       if (!patterns) return null;
