@@ -57,6 +57,8 @@ async function main(): Promise<void> {
   log.info("ready");
 }
 
+/** How long the bridges have to read the last answers. */
+const FINISH_MS = 1_000;
 let stopping = false;
 
 /** Ends the process, the handler's object disposed of. */
@@ -64,7 +66,7 @@ async function stop(reason: string): Promise<void> {
   if (stopping) return;
   stopping = true;
   log.info("stopping", { reason });
-  server?.close();
+  const finished = server?.finish(FINISH_MS);
   // A handler's clean-up must not keep the process.
   setTimeout(() => process.exit(0), 2_000).unref();
   try {
@@ -72,6 +74,7 @@ async function stop(reason: string): Promise<void> {
   } catch (error) {
     log.exception("the handler's dispose threw", "", error);
   }
+  await finished;
   process.exit(0);
 }
 

@@ -10,7 +10,8 @@ import { UnaryCall } from "./unary.ts";
 export interface ReplicaServer {
   /** Tells every bridge that nothing new is taken. */
   draining(): void;
-  close(): void;
+  /** Ends every call after its last answer; resolves when the bridges have read it, or after this time at the latest. */
+  finish(withinMs: number): Promise<void>;
 }
 
 /** Serves ReplicaService. Resolves when it listens. */
@@ -30,6 +31,11 @@ export async function serveReplica(address: string, runner: Runner): Promise<Rep
     draining: () => {
       for (const session of sessions) session.draining();
     },
-    close: () => server.destroy(),
+    finish: async (withinMs) => {
+      // Answers of this turn go out before the end of their stream.
+      await new Promise((resolve) => setImmediate(resolve));
+      await server.finish(withinMs);
+      server.destroy();
+    },
   };
 }

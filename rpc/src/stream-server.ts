@@ -34,6 +34,8 @@ export type Methods = Readonly<Record<string, (call: ServerCall) => CallHandler>
 export interface StreamServer {
   /** Lets no new connection in. */
   closeListener(): void;
+  /** Ends every call after what was sent on it, and resolves when the callers have left, or after this time at the latest. */
+  finish(withinMs: number): Promise<void>;
   /** Ends all that is open. */
   destroy(): void;
 }
@@ -52,12 +54,22 @@ export function serveStreams(address: string, methods: Methods): Promise<StreamS
     session.on("close", () => sessions.delete(session));
   });
   server.on("sessionError", () => undefined);
+  const ends = new Set<() => void>();
   server.on("stream", (stream, headers) => {
     // A server's streams are ServerHttp2Streams; the event's type does not say so.
-    serve(stream as ServerHttp2Stream, String(headers[":path"] ?? ""), String(headers["content-type"] ?? ""), methods);
+    const end = serve(stream as ServerHttp2Stream, String(headers[":path"] ?? ""), String(headers["content-type"] ?? ""), methods);
+    ends.add(end);
+    stream.once("close", () => ends.delete(end));
   });
   return listen(server, address).then(() => ({
     closeListener: () => void server.close(),
+    finish: async (withinMs) => {
+      server.close();
+      for (const end of [...ends]) end();
+      // A caller closes its connection when it has read its call's end: what was sent before is read by then.
+      const left = [...sessions].map((session) => new Promise<void>((resolve) => session.once("close", resolve)));
+      await Promise.race([Promise.all(left), new Promise((resolve) => setTimeout(resolve, withinMs).unref())]);
+    },
     destroy: () => {
       server.close();
       for (const session of sessions) session.destroy();
@@ -82,11 +94,11 @@ function listen(server: Http2Server, address: string): Promise<void> {
   });
 }
 
-function serve(stream: ServerHttp2Stream, path: string, contentType: string, methods: Methods): void {
+function serve(stream: ServerHttp2Stream, path: string, contentType: string, methods: Methods): () => void {
   stream.on("error", () => stream.destroy());
   if (!contentType.startsWith("application/grpc")) {
     stream.respond({ ":status": 415 }, { endStream: true });
-    return;
+    return () => undefined;
   }
   let trailers: Record<string, string> = {};
   stream.on("wantTrailers", () => stream.sendTrailers(trailers));
@@ -103,7 +115,7 @@ function serve(stream: ServerHttp2Stream, path: string, contentType: string, met
   const method = Object.hasOwn(methods, path) ? methods[path] : undefined;
   if (method === undefined) {
     end(fault("method_not_declared", `there is no gRPC method ${path.slice(0, 200)} here`));
-    return;
+    return () => end(null);
   }
   const handler = method({
     send: (message) => !ended && !stream.destroyed && stream.write(prefixed(message)),
@@ -126,6 +138,7 @@ function serve(stream: ServerHttp2Stream, path: string, contentType: string, met
     ended = true;
     handler.closed();
   });
+  return () => end(null);
 }
 
 function trailersOf(error: Fault): Record<string, string> {
