@@ -1,7 +1,8 @@
 // HTTP at the level of bytes, for what no HTTP client would send: malformed requests, callers that hang up.
 // Every well-formed request of the scenarios goes through fetch instead.
 
-import { type Socket, connect } from "node:net";
+import type { Socket } from "node:net";
+import { openSocket } from "./instance.ts";
 
 /** What a server sent before it closed or fell silent on a whole answer. */
 export interface RawAnswer {
@@ -14,25 +15,12 @@ export interface RawAnswer {
   readonly text: string;
 }
 
-/** Opens a connection to where `url` is served. */
-export function openSocket(url: string): Promise<Socket> {
-  const { hostname, port } = new URL(url);
-  return new Promise((resolve, reject) => {
-    const socket = connect(Number(port), hostname);
-    socket.once("connect", () => {
-      socket.off("error", reject);
-      // A server that resets the connection is one of the answers that are looked at.
-      socket.on("error", () => undefined);
-      resolve(socket);
-    });
-    socket.once("error", reject);
-  });
-}
-
 /** Sends bytes and reads until the server closes or one whole answer with a Content-Length is there. */
-export async function sendRaw(url: string, bytes: string | Buffer): Promise<RawAnswer> {
+export async function askRaw(url: string, bytes: string | Buffer): Promise<RawAnswer> {
   const socket = await openSocket(url);
   try {
+    // A server that resets the connection is one of the answers that are looked at.
+    socket.on("error", () => undefined);
     socket.write(typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes);
     return await readAnswer(socket);
   } finally {
