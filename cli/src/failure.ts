@@ -15,7 +15,8 @@ const HINTS: Partial<Record<string, string>> = {
 
 /** Lines for standard error. */
 export function failureLines(error: unknown): readonly string[] {
-  if (error instanceof AggregateError) return error.errors.flatMap(failureLines);
+  // Several replicas or backends often fail for one and the same reason.
+  if (error instanceof AggregateError) return [...new Set(error.errors.flatMap(failureLines))];
   const message = error instanceof Error ? error.message : String(error);
   const first = `headgate: ${message.trim()}`;
   const hint = error instanceof HeadgateError ? HINTS[error.code] : undefined;

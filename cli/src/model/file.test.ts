@@ -58,8 +58,8 @@ endpoints:
     "f.yaml:5: backends.hello.config.numReplicas",
     "f.yaml:6: backends.hello.config.replicas",
     "f.yaml:7: backends.-bad",
-    "f.yaml:9: endpoints.a",
-    "f.yaml:10: endpoints.b",
+    "f.yaml:9: endpoints.a.route",
+    "f.yaml:10: endpoints.b.traffic",
     "f.yaml:12: endpoints.d.route",
   ]);
 });
@@ -67,6 +67,21 @@ endpoints:
 test("a field that does not exist is refused by name, wherever it stands", () => {
   const found = problems("backend:\n  x: 1\nendpoints:\n  a: { backend: b, rout: /a }\n");
   expect(found).toEqual(["f.yaml:1: backend: there is no such field", "f.yaml:4: endpoints.a.rout: there is no such field"]);
+});
+
+test("one mistake does not hide another of the same entry", () => {
+  const found = problems("other: 1\nbackends:\n  -a: { handler: 5, arg: [] }\nendpoints:\n  e:\n    rout: /e\n    route: e\n    traffic: { b: 0.5 }\n    methods: [1]\n  -f: { backend: b, shadows: { b: 2 }, maxBodyBytes: -1 }\n");
+  expect(found.map((line) => line.split(": ").slice(0, 2).join(": "))).toEqual([
+    "f.yaml:1: other",
+    "f.yaml:3: backends.-a.arg",
+    "f.yaml:3: backends.-a.handler",
+    "f.yaml:3: backends.-a",
+    "f.yaml:6: endpoints.e.rout",
+    "f.yaml:9: endpoints.e.methods.0",
+    "f.yaml:10: endpoints.-f.maxBodyBytes",
+    "f.yaml:10: endpoints.-f.shadows",
+    "f.yaml:10: endpoints.-f",
+  ]);
 });
 
 test("backend and traffic exclude each other, and one is needed", () => {

@@ -36,9 +36,13 @@ const ENDPOINT = z
   .refine(({ backend, traffic }) => (backend === undefined) !== (traffic === undefined), "needs either backend or traffic");
 
 const FILE = z.strictObject({
-  backends: z.record(z.string(), BACKEND).nullable().optional(),
-  endpoints: z.record(z.string(), ENDPOINT).nullable().optional(),
+  backends: z.record(z.string(), z.unknown()).nullable().optional(),
+  endpoints: z.record(z.string(), z.unknown()).nullable().optional(),
 });
+
+/** What stands for a part that is wrong or not looked at, while the others are judged. */
+const STAND_IN_HANDLER = { kind: "module", path: "./handlers.ts", exportName: "Handler" } as const;
+const STAND_IN_TRAFFIC = [{ backend: "b", weight: 1 }] as const;
 
 type Path = readonly PropertyKey[];
 type Report = (path: Path, message: string) => void;
@@ -59,49 +63,77 @@ export function parseFile(source: string, label: string): Result<Wanted, Refusal
   return err(fault("invalid_argument", sorted.join("\n"), { file: label }));
 }
 
-function read(value: unknown, report: Report): Wanted | undefined {
-  const parsed = FILE.safeParse(value);
-  if (!parsed.success) {
-    for (const issue of parsed.error.issues) {
-      if (issue.code === "unrecognized_keys") {
-        for (const key of issue.keys) report([...issue.path, key], "there is no such field");
-      } else report(issue.path, issue.message);
-    }
-    return undefined;
-  }
-  const backends: BackendSpec[] = [];
-  for (const [name, { handler, args = [], config = {} }] of Object.entries(parsed.data.backends ?? {})) {
-    const path = ["backends", name];
-    const input = parseHandlerInput(handler);
-    if (!input.ok) report([...path, "handler"], input.error.message);
-    const settings = Object.entries(config).map(([field, setting]) => [field, parseBackendConfig({ [field]: setting })] as const);
-    for (const [field, setting] of settings) if (!setting.ok) report([...path, "config", field], setting.error.message);
-    if (!input.ok || settings.some(([, setting]) => !setting.ok)) continue;
-    const spec = parseBackendSpec({ name, handler: input.value, args, config });
-    if (spec.ok) backends.push(spec.value);
-    else report(path, spec.error.message);
-  }
+function read(value: unknown, report: Report): Wanted {
+  const file = shaped(FILE, value, [], report);
+  const backends = Object.entries(file?.backends ?? {}).flatMap(([name, entry]) => readBackend(name, entry, report) ?? []);
   const endpoints: EndpointSpec[] = [];
   const routes = new Map<string, string>();
-  for (const [name, { backend, traffic, shadows = {}, ...rest }] of Object.entries(parsed.data.endpoints ?? {})) {
-    const path = ["endpoints", name];
-    const spec = parseEndpointSpec({
-      name,
-      ...rest,
-      traffic: Object.entries(traffic ?? { [backend ?? ""]: 1 }).map(([to, weight]) => ({ backend: to, weight })),
-      shadows: Object.entries(shadows).map(([to, proportion]) => ({ backend: to, proportion })),
-    });
-    if (!spec.ok) {
-      report(path, spec.error.message);
-      continue;
-    }
-    const { route } = spec.value;
+  for (const [name, entry] of Object.entries(file?.endpoints ?? {})) {
+    const spec = readEndpoint(name, entry, report);
+    if (spec === undefined) continue;
+    const { route } = spec;
     const other = route === null ? undefined : routes.get(route);
-    if (other !== undefined) report([...path, "route"], `endpoint "${other}" has this route already`);
+    if (other !== undefined) report(["endpoints", name, "route"], `endpoint "${other}" has this route already`);
     if (route !== null) routes.set(route, name);
-    endpoints.push(spec.value);
+    endpoints.push(spec);
   }
   return { backends, endpoints };
+}
+
+/** The value in a schema's form, without fields that do not exist; undefined where it has another. All reasons are told. */
+function shaped<T>(schema: z.ZodType<T>, value: unknown, path: Path, report: Report): T | undefined {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const strangers = new Set<string>();
+  for (const issue of parsed.error.issues) {
+    if (issue.code === "unrecognized_keys") for (const key of issue.keys) strangers.add(key);
+    else report([...path, ...issue.path], issue.message);
+  }
+  for (const key of strangers) report([...path, key], "there is no such field");
+  // Only an object has fields too many.
+  const known = Object.entries(Object(value)).filter(([key]) => !strangers.has(key));
+  const rest = strangers.size === 0 ? parsed : schema.safeParse(Object.fromEntries(known));
+  return rest.success ? rest.data : undefined;
+}
+
+function readBackend(name: string, entry: unknown, report: Report): BackendSpec | undefined {
+  const path = ["backends", name];
+  const parsed = shaped(BACKEND, entry, path, report);
+  if (parsed === undefined) return undefined;
+  const { handler, args = [], config = {} } = parsed;
+  const input = parseHandlerInput(handler);
+  if (!input.ok) report([...path, "handler"], input.error.message);
+  const settings = Object.entries(config).map(([field, setting]) => [field, parseBackendConfig({ [field]: setting })] as const);
+  for (const [field, setting] of settings) if (!setting.ok) report([...path, "config", field], setting.error.message);
+  const sound = input.ok && settings.every(([, setting]) => setting.ok);
+  // The name and the arguments can be judged without what is wrong in the rest.
+  const spec = parseBackendSpec({ name, handler: input.ok ? input.value : STAND_IN_HANDLER, args, config: sound ? config : {} });
+  if (!spec.ok) report(path, spec.error.message);
+  return sound && spec.ok ? spec.value : undefined;
+}
+
+function readEndpoint(name: string, entry: unknown, report: Report): EndpointSpec | undefined {
+  const path = ["endpoints", name];
+  const parsed = shaped(ENDPOINT, entry, path, report);
+  if (parsed === undefined) return undefined;
+  const { backend, traffic, shadows = {}, ...rest } = parsed;
+  const fields = {
+    ...rest,
+    traffic: Object.entries(traffic ?? { [backend ?? ""]: 1 }).map(([to, weight]) => ({ backend: to, weight })),
+    shadows: Object.entries(shadows).map(([to, proportion]) => ({ backend: to, proportion })),
+  };
+  // Each field alone in an endpoint that is sound otherwise, so that one mistake does not hide another.
+  const wrong = Object.entries(fields).flatMap(([field, value]) => {
+    const alone = parseEndpointSpec({ name: "e", traffic: STAND_IN_TRAFFIC, [field]: value });
+    return alone.ok ? [] : [{ field: field === "traffic" && traffic === undefined ? "backend" : field, message: alone.error.message }];
+  });
+  for (const { field, message } of wrong) report([...path, field], message);
+  const named = parseEndpointSpec({ name, traffic: STAND_IN_TRAFFIC });
+  if (!named.ok) report(path, named.error.message);
+  if (wrong.length > 0 || !named.ok) return undefined;
+  const spec = parseEndpointSpec({ name, ...fields });
+  if (!spec.ok) report(path, spec.error.message);
+  return spec.ok ? spec.value : undefined;
 }
 
 /** Backends that endpoints use and that are neither asked for nor present: one line each. */
