@@ -49,7 +49,7 @@ function openDatabase(file: string, holder: () => number | null): DatabaseSync {
 }
 
 function openFailure(file: string, error: unknown, holder: () => number | null): HeadgateError {
-  const code = error instanceof Error && "errcode" in error ? Number(error.errcode) & 0xff : 0;
+  const code = typeof error === "object" && error !== null && "errcode" in error ? Number(error.errcode) & 0xff : 0;
   const why = error instanceof Error ? error.message : String(error);
   // SQLite's result codes: 5 BUSY, 11 CORRUPT, 26 NOTADB.
   if (code === 5) {
