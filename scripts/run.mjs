@@ -63,7 +63,9 @@ function run(command, args, options) {
 
 const nodeMajor = Number(process.versions.node.split(".")[0]);
 if (nodeMajor < OLDEST_NODE) {
-  fail(`Headgate needs Node ${OLDEST_NODE} or newer to install itself, and this is Node ${process.versions.node}: install a newer one from https://nodejs.org.`);
+  fail(
+    `Headgate needs Node ${OLDEST_NODE} or newer to install itself, and this is Node ${process.versions.node}: install a newer one from https://nodejs.org.`,
+  );
 }
 
 const [command, ...args] = process.argv.slice(2);
@@ -81,6 +83,8 @@ if (installed() !== hash) {
 
 // There is no pinned Node for every platform: elsewhere a Node of the user's own does, if it is new enough.
 if (!existsSync(join(bin, onWindows ? "node.cmd" : "node")) && nodeMajor < 24) {
-  fail(`there is no packaged Node for ${process.platform}-${process.arch}, and this is Node ${process.versions.node}: install Node 24 or newer.`);
+  fail(
+    `there is no packaged Node for ${process.platform}-${process.arch}, and this is Node ${process.versions.node}: install Node 24 or newer.`,
+  );
 }
 process.exitCode = await run(command, args, { env: { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH ?? ""}` } });

@@ -52,7 +52,9 @@ export async function* faultsClientMiddleware<Request, Response>(
   }
 }
 
-function codeOfStatus(status: Status): "controller_unavailable" | "deadline_exceeded" | "cancelled" | "unauthenticated" | "invalid_argument" | "internal" {
+function codeOfStatus(
+  status: Status,
+): "controller_unavailable" | "deadline_exceeded" | "cancelled" | "unauthenticated" | "invalid_argument" | "internal" {
   switch (status) {
     case Status.UNAVAILABLE:
       return "controller_unavailable";

@@ -29,7 +29,11 @@ if (commit === "") {
     const before = join(scratch, "before.tar");
     const archived = spawnSync("git", ["archive", "-o", before, commit, "buf.yaml", "proto"], { cwd: ROOT, stdio: "inherit" });
     if (archived.status !== 0) throw new Error(`git archive of ${commit} failed`);
-    const compared = spawnSync("buf", ["breaking", "--against", before], { cwd: ROOT, stdio: "inherit", shell: process.platform === "win32" });
+    const compared = spawnSync("buf", ["breaking", "--against", before], {
+      cwd: ROOT,
+      stdio: "inherit",
+      shell: process.platform === "win32",
+    });
     if (compared.status !== 0) process.stdout.write(`the contracts break those of commit ${commit.slice(0, 12)}\n`);
     process.exitCode = compared.status ?? 1;
   } finally {

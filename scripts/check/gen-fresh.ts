@@ -8,10 +8,12 @@ import { ROOT } from "../ok/steps.ts";
 /** Contents of all files below a folder, by relative path. */
 function contents(folder: string): ReadonlyMap<string, Buffer> {
   const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  return new Map(files.map((entry) => {
-    const path = join(entry.parentPath, entry.name);
-    return [path.slice(folder.length + 1), readFileSync(path)];
-  }));
+  return new Map(
+    files.map((entry) => {
+      const path = join(entry.parentPath, entry.name);
+      return [path.slice(folder.length + 1), readFileSync(path)];
+    }),
+  );
 }
 
 const scratch = mkdtempSync(join(tmpdir(), "headgate-gen-"));

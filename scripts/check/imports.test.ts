@@ -41,7 +41,9 @@ test.each([
   "import %;",
 ])("a planted violation is caught in the form: %s", (form) => {
   const source = `const first = 1;\n${form.replace("%", '"@headgate/client"')}`;
-  expect(problems(["core/src/a.ts", source])).toEqual([expect.stringMatching(/^core\/src\/a\.ts:2: core \(layer 1\) cannot import client/)]);
+  expect(problems(["core/src/a.ts", source])).toEqual([
+    expect.stringMatching(/^core\/src\/a\.ts:2: core \(layer 1\) cannot import client/),
+  ]);
 });
 
 test("only what a package exports can be imported, also from outside of the rooms", () => {
@@ -50,11 +52,14 @@ test("only what a package exports can be imported, also from outside of the room
     expect.stringContaining("rpc/src/a.ts:1: "),
     expect.stringContaining("not among the exports of core/package.json"),
   ]);
-  expect(problems(["rpc/src/a.ts", 'import { x } from "../../core/src/names.ts";'])).toEqual([expect.stringContaining("reaches into core/")]);
+  expect(problems(["rpc/src/a.ts", 'import { x } from "../../core/src/names.ts";'])).toEqual([
+    expect.stringContaining("reaches into core/"),
+  ]);
   expect(problems(["bench/a.ts", 'import { x } from "../core/src/names.ts";'])).toEqual([expect.stringContaining("reaches into core/")]);
 });
 
-test("a room imports its own files by path, not by its name", () => {
+test("a room imports its own files by path, not by its name; its tests may do both", () => {
+  expect(problems(["core/src/a.test.ts", 'import { x } from "@headgate/core"; import { y } from "./a.ts";'])).toEqual([]);
   expect(problems(["core/src/a.ts", 'import { x } from "@headgate/core";'])).toEqual([expect.stringContaining("this room itself")]);
 });
 
@@ -73,5 +78,7 @@ test("what the rule allows passes", () => {
   const source = ["@headgate/proto/wire", "@headgate/proto/backend", "@headgate/core", "nice-grpc", "node:fs", "./b.ts"]
     .map((specifier, index) => `import { x as x${index} } from "${specifier}";`)
     .join("\n");
-  expect(problems(["rpc/src/a.ts", source], ["test/a.test.ts", 'import { start } from "headgate"; import "@headgate/controller/main";'])).toEqual([]);
+  expect(
+    problems(["rpc/src/a.ts", source], ["test/a.test.ts", 'import { start } from "headgate"; import "@headgate/controller/main";']),
+  ).toEqual([]);
 });

@@ -56,6 +56,13 @@ test.each([
 });
 
 test("holds for core and for every model folder, not for shells and tests", () => {
-  const paths = ["core/src/a.ts", "controller/src/model/a.ts", "controller/src/a.ts", "client/src/model/a.test.ts", "bench/model/a.ts", "core/src/a.test.ts"];
+  const paths = [
+    "core/src/a.ts",
+    "controller/src/model/a.ts",
+    "controller/src/a.ts",
+    "client/src/model/a.test.ts",
+    "bench/model/a.ts",
+    "core/src/a.test.ts",
+  ];
   expect(paths.filter(mustBePure)).toEqual(["core/src/a.ts", "controller/src/model/a.ts"]);
 });

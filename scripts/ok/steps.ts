@@ -14,12 +14,7 @@ export interface Step {
   readonly commands: readonly (readonly [string, ...string[]])[];
 }
 
-const JEST = [
-  "node",
-  "--experimental-vm-modules",
-  "--disable-warning=ExperimentalWarning",
-  "node_modules/jest/bin/jest.js",
-] as const;
+const JEST = ["node", "--experimental-vm-modules", "--disable-warning=ExperimentalWarning", "node_modules/jest/bin/jest.js"] as const;
 
 export const STEPS: readonly Step[] = [
   {
@@ -33,7 +28,11 @@ export const STEPS: readonly Step[] = [
   { name: "lint-fast", about: "biome's rules", commands: [["biome", "lint", "--error-on-warnings"]] },
   { name: "lint-types", about: "oxlint's rules, with types", commands: [["oxlint", "--type-aware", "--deny-warnings"]] },
   { name: "types", about: "TypeScript", commands: [["tsc", "--noEmit", "-p", "."]] },
-  { name: "imports", about: "rooms import lower rooms, through their exports, without cycles", commands: [["node", "scripts/check/run.ts", "imports"]] },
+  {
+    name: "imports",
+    about: "rooms import lower rooms, through their exports, without cycles",
+    commands: [["node", "scripts/check/run.ts", "imports"]],
+  },
   { name: "purity", about: "core/ and src/model/ are pure", commands: [["node", "scripts/check/run.ts", "purity"]] },
   { name: "unused", about: "no file, export or dependency is unused or undeclared", commands: [["knip"]] },
   { name: "proto-lint", about: "buf's rules for the contracts", commands: [["buf", "lint"]] },

@@ -13,12 +13,7 @@ export interface Candidate {
  * Index of the chosen replica; -1 where none is open with fewer than `limit` in flight. `random` is in [0, 1).
  * `avoid` is passed over where there is another: the replica that has just failed the request.
  */
-export function pickReplica<C extends Candidate>(
-  candidates: readonly C[],
-  limit: number,
-  random: number,
-  avoid: C | null = null,
-): number {
+export function pickReplica<C extends Candidate>(candidates: readonly C[], limit: number, random: number, avoid: C | null = null): number {
   const count = candidates.length;
   if (count === 0) return -1;
   const first = Math.min(Math.floor(random * count), count - 1);

@@ -120,11 +120,7 @@ export function compileTable<B>(
   };
 }
 
-function compileEndpoint<B>(
-  spec: EndpointSpec,
-  backends: ReadonlyMap<string, B>,
-  cursor: SplitCursor,
-): CompiledEndpoint<B> {
+function compileEndpoint<B>(spec: EndpointSpec, backends: ReadonlyMap<string, B>, cursor: SplitCursor): CompiledEndpoint<B> {
   const shares: CompiledShare<B>[] = [];
   for (const { backend, weight } of spec.traffic) {
     const found = backends.get(backend);

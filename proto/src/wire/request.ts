@@ -51,13 +51,7 @@ function writePairs(writer: WireWriter, tag: number, pairs: readonly string[]): 
 }
 
 /** Writes a frame that opens a request; with `end` and a small body it is the whole request. */
-export function writeRequestOpen(
-  writer: WireWriter,
-  streamId: number,
-  head: RequestHeadInit,
-  body: Uint8Array | null,
-  end: boolean,
-): void {
+export function writeRequestOpen(writer: WireWriter, streamId: number, head: RequestHeadInit, body: Uint8Array | null, end: boolean): void {
   writer.ensure(32);
   writer.buf[writer.pos++] = FRAMES;
   const frame = writer.open();
@@ -205,14 +199,7 @@ export function readRequestHead(buf: Buffer, start: number, end: number): Reques
 
 /** What a replica does with the frames of a message. The arguments are valid for the length of the call. */
 export interface RequestFrames {
-  frame(
-    streamId: number,
-    head: RequestHeadView | null,
-    body: Buffer | null,
-    end: boolean,
-    cancel: boolean,
-    credit: number,
-  ): void;
+  frame(streamId: number, head: RequestHeadView | null, body: Buffer | null, end: boolean, cancel: boolean, credit: number): void;
 }
 
 const messageReader = new WireReader(Buffer.alloc(0));
