@@ -86,6 +86,8 @@ export async function startInstance({ files = {}, env = {}, ...options }: TestIn
       return replicas.flatMap(({ state, pid }) => (state === "serving" && pid !== null ? [pid] : [])).sort((a, b) => a - b);
     },
     async restart(more) {
+      // Its controller is gone, so there is nothing to shut down; what is open here is let go of.
+      await serve.close().catch(() => undefined);
       serve = await startHere(more);
     },
     async [Symbol.asyncDispose]() {

@@ -1,0 +1,104 @@
+// Shadows: copies of requests beside the split, whose answers nobody waits for.
+
+import { afterAll, beforeEach, expect, test } from "@jest/globals";
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { startInstance, waitFor } from "../support/instance.ts";
+
+const instance = await startInstance();
+afterAll(() => instance[Symbol.asyncDispose]());
+const { serve } = instance;
+const seen = join(instance.root, "seen");
+await serve.createBackend("real", () => "real");
+await serve.createBackend("other", () => "real");
+await serve.createBackend({
+  name: "copy",
+  handler: async (request) => {
+    const { appendFileSync } = process.getBuiltinModule("node:fs");
+    appendFileSync(process.env.SEEN ?? "", `${request.method} ${new URL(request.url).search} ${await request.text()}\n`);
+    return "copy";
+  },
+  config: { env: { SEEN: seen } },
+});
+await serve.createEndpoint("watched", { backend: "real", route: "/watched", methods: ["GET", "POST"] });
+beforeEach(() => rm(seen, { force: true }));
+
+const copies = async () => (await readFile(seen, "utf8").catch(() => "")).split("\n").filter(Boolean);
+const send = async (count: number) => {
+  for (let request = 0; request < count; request += 1) expect(await instance.text(`/watched?n=${request}`)).toBe("real");
+};
+
+test("a shadow of 1 gets a copy of each request, with method, query and body, and its answer is thrown away", async () => {
+  expect((await serve.shadowTraffic("watched", "copy", 1)).shadows).toEqual({ copy: 1 });
+  const response = await instance.fetch("/watched?x=1", { method: "POST", body: "hello" });
+  expect(await response.text()).toBe("real");
+  await send(9);
+  await waitFor("ten copies", async () => (await copies()).length === 10);
+  expect(await copies()).toContain("POST ?x=1 hello");
+});
+
+test("a proportion is sampled: about so many are copied", async () => {
+  await serve.shadowTraffic("watched", "copy", 0.2);
+  await send(100);
+  const count = await waitFor("copies", async () => {
+    const { length } = await copies();
+    return length >= 15 ? length : null;
+  });
+  expect(count).toBeLessThanOrEqual(25);
+});
+
+test("the sample does not depend on the split: both sides of it are copied", async () => {
+  await serve.setTraffic("watched", { real: 0.5, other: 0.5 });
+  await serve.shadowTraffic("watched", "copy", 0.5);
+  await serve.updateBackend("other", { handler: () => "other" });
+  const sides: string[] = [];
+  for (let request = 0; request < 60; request += 1) sides.push(await instance.text(`/watched?n=${request}`));
+  await waitFor("copies", async () => (await copies()).length >= 25);
+  const copied = (await copies()).map((line) => sides[Number(/n=(\d+)/.exec(line)?.[1])]);
+  const ofOther = copied.filter((side) => side === "other").length;
+  // Were the two tied to each other, all copies would be of one side.
+  expect(ofOther).toBeGreaterThan(copied.length * 0.2);
+  expect(ofOther).toBeLessThan(copied.length * 0.8);
+  await serve.setTraffic("watched", { real: 1 });
+});
+
+test("a proportion of 0 ends the shadow", async () => {
+  await serve.shadowTraffic("watched", "copy", 1);
+  expect((await serve.shadowTraffic("watched", "copy", 0)).shadows).toEqual({});
+  await send(10);
+  // One more shadowed request orders the check after all that could still be on its way.
+  await serve.shadowTraffic("watched", "copy", 1);
+  await instance.text("/watched?last");
+  await waitFor("the last", async () => (await copies()).includes("GET ?last "));
+  expect(await copies()).toHaveLength(1);
+});
+
+test("a shadow that throws or hangs neither fails nor delays the real request", async () => {
+  await serve.createBackend("bad", () => {
+    throw new Error("bad");
+  });
+  await serve.createBackend({ name: "stuck", handler: () => new Promise(() => undefined), config: { maxConcurrentQueries: 1, maxQueuedRequests: 1 } });
+  await serve.createEndpoint("calm", { backend: "real", route: "/calm" });
+  await serve.shadowTraffic("calm", "bad", 1);
+  await serve.shadowTraffic("calm", "stuck", 1);
+  for (let request = 0; request < 50; request += 1) {
+    const response = await instance.fetch("/calm");
+    expect([response.status, await response.text()]).toEqual([200, "real"]);
+  }
+  await serve.deleteEndpoint("calm");
+  await serve.deleteBackend("stuck", { force: true });
+});
+
+test("a shadow is a use: its backend cannot be deleted while the endpoint names it", async () => {
+  await serve.shadowTraffic("watched", "copy", 0.1);
+  await expect(serve.deleteBackend("copy")).rejects.toMatchObject({ code: "backend_in_use", message: expect.stringContaining("watched") });
+});
+
+test.each([-0.1, 1.1, Number.NaN])("a proportion of %p is refused", async (proportion) => {
+  await expect(serve.shadowTraffic("watched", "copy", proportion)).rejects.toMatchObject({ code: "invalid_argument", details: { field: "proportion" } });
+});
+
+test("a shadow to a backend or of an endpoint that does not exist is refused by name", async () => {
+  await expect(serve.shadowTraffic("watched", "nobody", 0.5)).rejects.toMatchObject({ code: "backend_not_found" });
+  await expect(serve.shadowTraffic("nowhere", "copy", 0.5)).rejects.toMatchObject({ code: "endpoint_not_found" });
+});
