@@ -19,6 +19,9 @@ import { planSteps } from "../model/plan.ts";
 /** Editors write a file in several steps; what comes within this time is one save. */
 const SETTLE_MS = 15;
 
+/** Each takes about 100 MB. */
+const MOST_SPARES = 4;
+
 export async function dev(world: World, globals: GlobalOptions, file: string, options: LaunchWords): Promise<void> {
   const path = resolve(world.cwd, file);
   if (!(await stat(path).catch(() => undefined))?.isFile()) {
@@ -29,10 +32,10 @@ export async function dev(world: World, globals: GlobalOptions, file: string, op
   const inside = !relative(world.cwd, path).startsWith("..");
   const root = inside ? world.cwd : dirname(path);
   const stateDir = globals.stateDir ?? join(".headgate", "dev");
-  const [look, instance] = await Promise.all([
-    inspectModule(path),
-    withProgress(world, "starting an instance", () => startLocal(world, { spares: 1, ...numbers.value, root, stateDir })),
-  ]);
+  const look = await inspectModule(path);
+  // A process in waiting for each that a save starts anew is what makes a save quick.
+  const spares = Math.min(MOST_SPARES, Math.max(1, look.kind === "loaded" ? look.exports.length : 1));
+  const instance = await withProgress(world, "starting an instance", () => startLocal(world, { spares, ...numbers.value, root, stateDir }));
   const { controller, control } = instance;
   const server = new DevServer(world, control, path, relative(root, path));
   try {
