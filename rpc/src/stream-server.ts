@@ -144,7 +144,7 @@ function serve(stream: ServerHttp2Stream, path: string, contentType: string, met
 function trailersOf(error: Fault): Record<string, string> {
   return {
     "grpc-status": String(GrpcStatus[FAULTS[error.code].grpc]),
-    "grpc-message": encodeURIComponent(error.message),
+    "grpc-message": encodeURIComponent(error.message.toWellFormed()),
     "headgate-fault-bin": Buffer.from(FaultMessage.encode(faultToProto(error)).finish()).toString("base64"),
   };
 }

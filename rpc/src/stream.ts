@@ -75,13 +75,14 @@ export function connectTo(address: string, onOpen: () => void, onClose: (error: 
       cause && { cause },
     );
   session.on("connect", () => {
+    // Closed while it was being made.
+    if (session.destroyed) return;
     session.setLocalWindowSize(STREAM_WINDOW_BYTES);
     onOpen();
   });
   session.on("error", (error) => {
     cause = error;
   });
-  session.on("goaway", () => session.destroy());
   session.on("close", () => onClose(unreachable()));
   return {
     open: (target, events) => openOn(session, target, events, unreachable),
@@ -90,6 +91,10 @@ export function connectTo(address: string, onOpen: () => void, onClose: (error: 
 }
 
 function openOn(session: ClientHttp2Session, target: StreamTarget, events: StreamEvents, unreachable: () => HeadgateError): GrpcStream {
+  if (session.closed || session.destroyed) {
+    queueMicrotask(() => events.end(unreachable()));
+    return { send: () => false, sendPrefixed: () => false, finish: () => undefined, close: () => undefined };
+  }
   const stream = session.request({
     ":method": "POST",
     ":path": target.path,
@@ -133,6 +138,8 @@ function watch(stream: ClientHttp2Stream, target: StreamTarget, events: StreamEv
   stream.on("response", take);
   stream.on("trailers", take);
   stream.on("error", () => undefined);
+  // Whoever has answered in full takes nothing more, also where we could still send.
+  stream.on("end", () => stream.close());
   stream.on("close", () => end(status["grpc-status"] === undefined ? unreachable() : errorOfStatus(status)));
 }
 
