@@ -106,14 +106,19 @@ const RESERVED_METHODS = new Set(["constructor", "reconfigure", "__proto__"]);
 /** Variables that the platform sets itself or that would let a caller's settings take over the process. */
 const RESERVED_ENV = /^HEADGATE_/;
 
-/** Whether a value is JSON: no functions, no undefined, no NaN, no cycles, at most 100 deep. */
+/**
+ * Whether a value is JSON that the contract can carry: no functions, no undefined, no NaN, no cycles, at most 100 deep, and
+ * no key "__proto__", which the generated code would lose without a word.
+ */
 export function isJson(value: unknown, depth = 0): value is Json {
   if (value === null || typeof value === "string" || typeof value === "boolean") return true;
   if (typeof value === "number") return Number.isFinite(value);
   if (typeof value !== "object" || depth > 100) return false;
-  if (Array.isArray(value)) return value.every((item) => isJson(item, depth + 1));
+  // Copied, because every() passes over holes.
+  if (Array.isArray(value)) return [...(value as readonly unknown[])].every((item) => isJson(item, depth + 1));
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) return false;
+  if (Object.hasOwn(value, "__proto__")) return false;
   return Object.values(value).every((item) => isJson(item, depth + 1));
 }
 
