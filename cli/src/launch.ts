@@ -2,9 +2,10 @@
 // settings, ports and state directory is its own affair; what is done with a running one stands in start.ts.
 
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { mkdir, open, readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { HeadgateError, fault, isFaultCode } from "@headgate/core";
@@ -149,8 +150,7 @@ export async function launchController(
 
 async function openLog(stateDir: string, logFile: string) {
   try {
-    await mkdir(stateDir, { recursive: true, mode: 0o700 });
-    await mkdir(join(stateDir, "logs"), { recursive: true, mode: 0o700 });
+    await makeDirectory(join(stateDir, "logs"));
     return await open(logFile, "a", 0o600);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
@@ -159,6 +159,16 @@ async function openLog(stateDir: string, logFile: string) {
       { cause },
     );
   }
+}
+
+/** Step by step: Node's own recursion never ends in file systems such as /proc, where a directory that is there takes none. */
+async function makeDirectory(path: string): Promise<void> {
+  if (existsSync(path)) return;
+  if (dirname(path) !== path) await makeDirectory(dirname(path));
+  await mkdir(path, { mode: 0o700 }).catch((error: unknown) => {
+    // Another start may have made it meanwhile.
+    if (!existsSync(path)) throw error;
+  });
 }
 
 /** The controller's ready word; undefined where it ended without one. Rejects with its fault. */
