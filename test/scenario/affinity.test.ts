@@ -6,7 +6,8 @@ import { startInstance } from "../support/instance.ts";
 const instance = await startInstance();
 afterAll(() => instance[Symbol.asyncDispose]());
 const { serve } = instance;
-for (const [name, handler] of Object.entries({ a: (): string => "a", b: (): string => "b", c: (): string => "c" })) await serve.createBackend(name, handler);
+for (const [name, handler] of Object.entries({ a: (): string => "a", b: (): string => "b", c: (): string => "c" }))
+  await serve.createBackend(name, handler);
 await serve.createEndpoint("sticky", { traffic: { a: 0.5, b: 0.5 }, route: "/sticky" });
 
 const keys = Array.from({ length: 200 }, (_, index) => `user-${index}`);

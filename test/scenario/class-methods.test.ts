@@ -106,7 +106,10 @@ test("all replicas get the new userConfig", async () => {
 
 test("a userConfig that reconfigure() throws at is reported with its message, and requests go on", async () => {
   const refused = serve.updateBackend("counter", { config: { userConfig: { step: -1 } } });
-  await expect(refused).rejects.toMatchObject({ code: "reconfigure_failed", message: expect.stringContaining("step must not be negative") });
+  await expect(refused).rejects.toMatchObject({
+    code: "reconfigure_failed",
+    message: expect.stringContaining("step must not be negative"),
+  });
   expect((await instance.fetch("/counter")).status).toBe(200);
 });
 

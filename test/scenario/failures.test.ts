@@ -1,13 +1,14 @@
 // What a caller sees when something behind the route goes wrong: the right status, the limit by name, no secrets,
 // and never a wait without end. Control calls that are refused stand in bad-input.test.ts.
 
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, expect, test } from "@jest/globals";
 import type { HandlerRequest } from "headgate";
-import { problem, startInstance, waitFor } from "../support/instance.ts";
+import { GATE_FILES, openGate } from "../support/gate.ts";
+import { alive, problem, startInstance, waitFor } from "../support/instance.ts";
 
-const instance = await startInstance();
+const instance = await startInstance({ files: GATE_FILES });
 afterAll(() => instance[Symbol.asyncDispose]());
 const { serve } = instance;
 
@@ -24,7 +25,10 @@ test("a handler that throws gives 500 without its message to the caller, and wit
   const log = await waitFor("the exception in the log", async () => {
     const logs = join(instance.stateDir, "logs");
     const texts = await Promise.all((await readdir(logs)).map((name) => readFile(join(logs, name), "utf8")));
-    return texts.join("\n").split("\n").find((line) => line.includes("hunter2"));
+    return texts
+      .join("\n")
+      .split("\n")
+      .find((line) => line.includes("hunter2"));
   });
   // Each record is one JSON object on one line.
   expect(JSON.parse(log)).toBeInstanceOf(Object);
@@ -49,9 +53,9 @@ async function killOneOfTwo(name: string, method: "GET" | "POST") {
   await serve.createBackend({
     name,
     handler: async () => {
-      const { appendFileSync } = process.getBuiltinModule("node:fs");
+      const { appendFileSync, existsSync } = process.getBuiltinModule("node:fs");
       appendFileSync(process.env.BEGUN ?? "", `${process.pid}\n`);
-      await new Promise((done) => setTimeout(done, 1000));
+      while (!existsSync(`${process.env.BEGUN}-go`)) await new Promise((done) => setTimeout(done, 10));
       return String(process.pid);
     },
     config: { numReplicas: 2, env: { BEGUN: begun } },
@@ -66,6 +70,8 @@ async function killOneOfTwo(name: string, method: "GET" | "POST") {
   if (killed === undefined) throw new Error("no replica");
   expect(new Set(pids).size).toBe(2);
   process.kill(killed, "SIGKILL");
+  await waitFor("its end", () => !alive(killed));
+  await writeFile(`${begun}-go`, "");
   return { killed, hit: pids.filter((pid) => pid === killed).length, responses: await answers };
 }
 
@@ -145,7 +151,8 @@ test("a handler that is too slow gives 504 that names the limit, and its signal 
 
 test("a caller who leaves aborts the handler's signal", async () => {
   await serve.createBackend("left", (request: HandlerRequest) => {
-    if (new URL(request.url).searchParams.has("asked")) return { began: Reflect.get(globalThis, "began"), aborted: Reflect.get(globalThis, "aborted") };
+    if (new URL(request.url).searchParams.has("asked"))
+      return { began: Reflect.get(globalThis, "began"), aborted: Reflect.get(globalThis, "aborted") };
     Reflect.set(globalThis, "began", true);
     return new Promise((done) => {
       request.signal.addEventListener("abort", () => {
@@ -164,24 +171,23 @@ test("a caller who leaves aborts the handler's signal", async () => {
 });
 
 test("more requests than run and wait give 503 with Retry-After that names the limit, and the rest are served", async () => {
-  await serve.createBackend({
-    name: "crowded",
-    handler: async () => {
-      await new Promise((done) => setTimeout(done, 300));
-      return "served";
-    },
-    config: { maxConcurrentQueries: 1, maxQueuedRequests: 2 },
-  });
+  await serve.createBackend({ name: "crowded", handler: "./gate.ts#gate", config: { maxConcurrentQueries: 1, maxQueuedRequests: 2 } });
   await serve.createEndpoint("crowded", { backend: "crowded", route: "/crowded" });
-  const responses = await Promise.all(Array.from({ length: 10 }, () => instance.fetch("/crowded")));
-  expect(responses.filter(({ status }) => status === 200)).toHaveLength(3);
-  const refused = responses.filter(({ status }) => status === 503);
+  const refused: Response[] = [];
+  const answers = Array.from({ length: 10 }, async () => {
+    const response = await instance.fetch("/crowded?gate=crowd");
+    if (response.status === 503) refused.push(response);
+    return response.status;
+  });
+  await waitFor("all refusals", () => refused.length === 7);
+  await openGate(instance, "crowd");
+  expect((await Promise.all(answers)).filter((status) => status === 200)).toHaveLength(3);
   expect(refused).toHaveLength(7);
   for (const response of refused) {
     expect(Number(response.headers.get("retry-after"))).toBeGreaterThan(0);
     expect(await problem(response)).toMatchObject({ code: "queue_full", limit: "maxQueuedRequests" });
   }
-  expect(await instance.text("/crowded")).toBe("served");
+  expect(await instance.text("/crowded?gate=crowd")).toBe("passed crowd");
 });
 
 test("no more requests than maxConcurrentQueries run in a replica at the same time", async () => {
@@ -203,7 +209,10 @@ test("no more requests than maxConcurrentQueries run in a replica at the same ti
 });
 
 test("a handle gets the same faults as errors with a code", async () => {
-  await expect(serve.handle("throws").send()).rejects.toMatchObject({ code: "handler_error", message: expect.not.stringContaining("hunter2") });
+  await expect(serve.handle("throws").send()).rejects.toMatchObject({
+    code: "handler_error",
+    message: expect.not.stringContaining("hunter2"),
+  });
   await expect(serve.handle("slow").send()).rejects.toMatchObject({ code: "deadline_exceeded", retryable: true });
   await expect(serve.handle("nowhere").send()).rejects.toMatchObject({ code: "endpoint_not_found", details: { endpoint: "nowhere" } });
 });

@@ -31,7 +31,10 @@ test("/-/healthz gives 200, also on the admin port, and no other path below /-/ 
   expect((await instance.fetch("/-/healthz")).status).toBe(200);
   expect((await fetch(`${instance.serve.adminUrl}/-/healthz`)).status).toBe(200);
   expect(await problem(await instance.fetch("/-/secrets"))).toMatchObject({ status: 404, code: "route_not_found" });
-  expect(await problem(await instance.fetch("/-/healthz", { method: "DELETE" }))).toMatchObject({ status: 405, code: "method_not_allowed" });
+  expect(await problem(await instance.fetch("/-/healthz", { method: "DELETE" }))).toMatchObject({
+    status: 405,
+    code: "method_not_allowed",
+  });
 });
 
 test("while draining, running requests finish and /-/healthz gives 503", async () => {
@@ -45,7 +48,12 @@ test("while draining, running requests finish and /-/healthz gives 503", async (
   socket.write("GET /slow?gate=a HTTP/1.1\r\nhost: x\r\n\r\n");
   await entered(other, "a");
   const ended = other.serve.shutdown();
-  await waitFor("the drain", () => fetch(`${httpUrl}/-/healthz`).then(() => false, () => true));
+  await waitFor("the drain", () =>
+    fetch(`${httpUrl}/-/healthz`).then(
+      () => false,
+      () => true,
+    ),
+  );
   socket.write("GET /-/healthz HTTP/1.1\r\nhost: x\r\n\r\n");
   await openGate(other, "a");
   await waitFor("both answers", () => answer.includes('"draining"'));
@@ -165,7 +173,12 @@ test("a bridge that is killed is replaced and serves the same routes", async () 
   const [bridge] = (await instance.serve.status()).bridges;
   if (bridge?.pid === null || bridge?.pid === undefined) throw new Error("no bridge");
   process.kill(bridge.pid, "SIGKILL");
-  await waitFor("a new bridge", () => instance.text("/kept").then((text) => /^\d+$/.test(text), () => false));
+  await waitFor("a new bridge", () =>
+    instance.text("/kept").then(
+      (text) => /^\d+$/.test(text),
+      () => false,
+    ),
+  );
   expect((await instance.serve.status()).bridges.map(({ pid }) => pid)).not.toContain(bridge.pid);
 });
 

@@ -45,21 +45,25 @@ function results(request: HandlerRequest): unknown {
     redirect: () => new Response(null, { status: 303, headers: { location: "/elsewhere" } }),
     nocontent: () => new Response(null, { status: 204 }),
     json: () => Response.json({ by: "Response.json" }),
-    streamresponse: () => new Response(new ReadableStream({
-      async start(controller) {
-        for (const piece of ["one ", "two"]) {
-          await new Promise((done) => setTimeout(done, 5));
-          controller.enqueue(encoder.encode(piece));
-        }
-        controller.close();
-      },
-    })),
-    stream: () => new ReadableStream({
-      start(controller) {
-        controller.enqueue(encoder.encode("raw"));
-        controller.close();
-      },
-    }),
+    streamresponse: () =>
+      new Response(
+        new ReadableStream({
+          async start(controller) {
+            for (const piece of ["one ", "two"]) {
+              await new Promise((done) => setTimeout(done, 5));
+              controller.enqueue(encoder.encode(piece));
+            }
+            controller.close();
+          },
+        }),
+      ),
+    stream: () =>
+      new ReadableStream({
+        start(controller) {
+          controller.enqueue(encoder.encode("raw"));
+          controller.close();
+        },
+      }),
     texts: () => each("a", "b", "c"),
     objects: () => each({ n: 1 }, { n: 2 }),
     generator: function* () {
@@ -84,7 +88,10 @@ function results(request: HandlerRequest): unknown {
 }
 await serve.createBackend("results", results);
 await serve.createEndpoint("results", { backend: "results", route: "/r/:kind" });
-await serve.createBackend("echo", async (request: HandlerRequest) => new Response(await request.arrayBuffer(), { headers: { "x-method": request.method } }));
+await serve.createBackend(
+  "echo",
+  async (request: HandlerRequest) => new Response(await request.arrayBuffer(), { headers: { "x-method": request.method } }),
+);
 await serve.createEndpoint("echo", { backend: "echo", route: "/echo", methods: ["POST", "PUT"] });
 
 const text = "text/plain; charset=utf-8";

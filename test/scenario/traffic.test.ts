@@ -62,7 +62,11 @@ test.each<[string, Record<string, number>]>([
   ["no backend at all", {}],
 ])("%s is refused and the old split stays", async (_what, weights) => {
   await serve.setTraffic("split", { b: 1 });
-  await expect(serve.setTraffic("split", weights)).rejects.toMatchObject({ code: "invalid_argument", details: { field: "traffic" }, retryable: false });
+  await expect(serve.setTraffic("split", weights)).rejects.toMatchObject({
+    code: "invalid_argument",
+    details: { field: "traffic" },
+    retryable: false,
+  });
   expect((await serve.getEndpoint("split")).traffic).toEqual({ b: 1 });
   expect(await counts(5)).toEqual({ b: 5 });
 });
@@ -77,7 +81,10 @@ test("a split over a backend that does not exist is refused by its name and the 
 });
 
 test("a split of an endpoint that does not exist is refused by its name", async () => {
-  await expect(serve.setTraffic("nowhere", { a: 1 })).rejects.toMatchObject({ code: "endpoint_not_found", message: expect.stringContaining("nowhere") });
+  await expect(serve.setTraffic("nowhere", { a: 1 })).rejects.toMatchObject({
+    code: "endpoint_not_found",
+    message: expect.stringContaining("nowhere"),
+  });
 });
 
 test("a backend named constructor is one like any other", async () => {
