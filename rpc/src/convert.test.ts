@@ -66,7 +66,7 @@ const backend = fc
   .record({ name, handler, args: fc.array(json, { maxLength: 4 }), settings, maxBatchSize: fc.option(fc.integer({ min: 1, max: 100 })) })
   .map(({ settings: config, maxBatchSize, ...rest }): BackendSpec => {
     const batches = rest.handler.kind !== "inline" || rest.handler.acceptsBatches;
-    return valueOf(parseBackendSpec({ ...rest, config: { ...config, maxBatchSize: batches ? maxBatchSize : null } }));
+    return accepted(parseBackendSpec({ ...rest, config: { ...config, maxBatchSize: batches ? maxBatchSize : null } }));
   });
 
 const endpoint = fc
@@ -84,10 +84,10 @@ const endpoint = fc
   })
   .map(
     ({ backends, ...rest }): EndpointSpec =>
-      valueOf(parseEndpointSpec({ ...rest, traffic: backends.map((one) => ({ backend: one, weight: 1 / backends.length })) })),
+      accepted(parseEndpointSpec({ ...rest, traffic: backends.map((one) => ({ backend: one, weight: 1 / backends.length })) })),
   );
 
-function valueOf<T>(
+function accepted<T>(
   result: { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: { readonly message: string } },
 ): T {
   if (!result.ok) throw new Error(result.error.message);
@@ -117,13 +117,13 @@ test("an endpoint comes back from the wire as it was", () => {
 test("settings change the fields that a message names and no others", () => {
   fc.assert(
     fc.property(settings, settings, (before, change) => {
-      const base = valueOf(parseBackendConfig(before));
+      const base = accepted(parseBackendConfig(before));
       // An empty map or list in a message names nothing; config_fields does.
       const message = pb.BackendConfig.decode(pb.BackendConfig.encode(pb.BackendConfig.fromPartial(change)).finish());
-      const changes = valueOf(configChangesFromProto(message));
+      const changes = accepted(configChangesFromProto(message));
       const { env, ...others } = change;
       const named = env !== undefined && Object.keys(env).length > 0 ? change : others;
-      expect(valueOf(parseBackendConfig(changes, base))).toEqual(valueOf(parseBackendConfig(named, base)));
+      expect(accepted(parseBackendConfig(changes, base))).toEqual(accepted(parseBackendConfig(named, base)));
     }),
     RUNS,
   );
@@ -131,8 +131,8 @@ test("settings change the fields that a message names and no others", () => {
 
 test("config_fields empties what a message cannot name otherwise", () => {
   const base = { ...DEFAULT_BACKEND_CONFIG, env: { A: "1" }, methods: ["predict"], maxBatchSize: 8 };
-  const changes = valueOf(configChangesFromProto(undefined, ["env", "methods", "max_batch_size"]));
-  expect(valueOf(parseBackendConfig(changes, base))).toEqual(DEFAULT_BACKEND_CONFIG);
+  const changes = accepted(configChangesFromProto(undefined, ["env", "methods", "max_batch_size"]));
+  expect(accepted(parseBackendConfig(changes, base))).toEqual(DEFAULT_BACKEND_CONFIG);
   expect(configChangesFromProto(undefined, ["numReplicas"])).toMatchObject({
     ok: false,
     error: { code: "unknown_field", details: { field: "numReplicas" } },
@@ -174,9 +174,9 @@ test("a module without an export's name means its default export", () => {
 });
 
 function plainBackend(): BackendSpec {
-  return valueOf(parseBackendSpec({ name: "b", handler: { kind: "command", command: ["x"] }, args: [], config: undefined }));
+  return accepted(parseBackendSpec({ name: "b", handler: { kind: "command", command: ["x"] }, args: [], config: undefined }));
 }
 
 function plainEndpoint(): EndpointSpec {
-  return valueOf(parseEndpointSpec({ name: "e", traffic: [{ backend: "b", weight: 1 }] }));
+  return accepted(parseEndpointSpec({ name: "e", traffic: [{ backend: "b", weight: 1 }] }));
 }
