@@ -48,11 +48,21 @@ function run(command, args, options) {
     process.on("SIGINT", ignore);
     process.on("SIGTERM", pass);
     process.on("SIGHUP", pass);
+    // The shell between npm and this process keeps SIGTERM to itself; that it has gone is all that is seen of it.
+    const parent = process.ppid;
+    const orphaned = setInterval(() => {
+      if (process.ppid === parent) return;
+      // Once: a second signal would cut the drain short.
+      clearInterval(orphaned);
+      child.kill("SIGTERM");
+    }, 250);
     child.on("error", (error) => {
+      clearInterval(orphaned);
       process.stderr.write(`cannot run ${command}: ${error.message}\n`);
       resolve(127);
     });
     child.on("exit", (code, signal) => {
+      clearInterval(orphaned);
       process.off("SIGINT", ignore);
       process.off("SIGTERM", pass);
       process.off("SIGHUP", pass);
