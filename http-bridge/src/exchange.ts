@@ -164,6 +164,15 @@ export class Exchange implements CallSink {
     this.res.end(hasBody(this.req.method ?? "", status) ? bytes : undefined);
   }
 
+  /** The rest of the request's body cannot be read. False: there is no answer to be given here any more. */
+  breakOff(failure: Fault): boolean {
+    if (this.over || this.req.complete || this.res.headersSent) return false;
+    if (this.call !== null) this.#router.abandon(this.call);
+    this.res.shouldKeepAlive = false;
+    this.fault(failure);
+    return true;
+  }
+
   /** The caller is gone. */
   left(): void {
     if (this.over) return;

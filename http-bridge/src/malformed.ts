@@ -1,8 +1,10 @@
-// Requests that Node's parser refuses: they have no IncomingMessage, so that the answer is written to the socket itself.
+// Requests that Node's parser refuses. Where it is the head, there is no IncomingMessage, so that the answer is written to
+// the socket itself.
 
 import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { type Fault, LIMITS, fault } from "@headgate/core";
+import type { Exchange } from "./exchange.ts";
 import { problem } from "./model/response.ts";
 
 function faultOf(code: string | undefined): Fault {
@@ -18,8 +20,12 @@ function faultOf(code: string | undefined): Fault {
   }
 }
 
-/** Answers a request that could not be parsed, and closes its connection. */
-export function answerMalformed(error: Error & { readonly code?: string }, socket: Duplex): void {
+/**
+ * Answers a request that could not be parsed, and closes its connection. `exchange` is what was asked on it last: where that
+ * has a body still to come, it is the body that is malformed.
+ */
+export function answerMalformed(error: Error & { readonly code?: string }, socket: Duplex, exchange: Exchange | null): void {
+  if (error.code !== "ECONNRESET" && exchange?.breakOff(faultOf(error.code)) === true) return;
   // A caller that has reset the connection, or to whom an answer is on its way already, gets no other one.
   if (error.code === "ECONNRESET" || !socket.writable || ("_httpMessage" in socket && socket._httpMessage !== null)) {
     socket.destroy();

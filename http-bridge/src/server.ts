@@ -9,7 +9,7 @@ import { LIMITS, fault } from "@headgate/core";
 import { answerMalformed } from "./malformed.ts";
 import { Exchange } from "./exchange.ts";
 import { RequestFields } from "./model/fields.ts";
-import { bodyPlan, bodyTooLarge, fieldsProblem, pathLength, requestIdOf, targetProblem } from "./model/request.ts";
+import { bodyPlan, bodyTooLarge, fieldsProblem, hostProblem, pathLength, requestIdOf, targetProblem } from "./model/request.ts";
 import { answerOwn } from "./own-routes.ts";
 
 /** A connection and what was asked on it last; where the caller pipelines, what was asked before it too. */
@@ -46,7 +46,7 @@ export function createBridgeServer(router: Router, state: BridgeState): Server {
     const end = pathLength(target);
     const path = end === target.length ? target : target.slice(0, end);
     if (target === "*" && req.method === "OPTIONS") return exchange.answer(204, ["allow", "OPTIONS"], "");
-    const problem = fieldsProblem(fields, rawHeaders.length / 2) ?? targetProblem(target, path);
+    const problem = fieldsProblem(fields, rawHeaders.length / 2) ?? hostProblem(fields, req.httpVersionMinor) ?? targetProblem(target, path);
     if (problem !== null) return exchange.refuse(problem);
 
     // Headgate's own paths come before any endpoint's.
@@ -101,6 +101,8 @@ export function createBridgeServer(router: Router, state: BridgeState): Server {
       requestTimeout: LIMITS.bodyTimeoutMs,
       keepAliveTimeout: LIMITS.keepAliveTimeoutMs,
       connectionsCheckingInterval: 1_000,
+      // Looked at with the other fields, so that the refusal is a problem like any other.
+      requireHostHeader: false,
       // A request without a body needs no stream to read it from.
       optimizeEmptyRequests: true,
     },
@@ -116,6 +118,6 @@ export function createBridgeServer(router: Router, state: BridgeState): Server {
       socket.exchange = null;
     });
   });
-  server.on("clientError", answerMalformed);
+  server.on("clientError", (error, socket: Connection) => answerMalformed(error, socket, socket.exchange ?? null));
   return server;
 }

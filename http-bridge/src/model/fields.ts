@@ -54,6 +54,7 @@ export class RequestFields {
   chunked = false;
   requestId = "";
   shardKey: string | null = null;
+  hasHost = false;
   /** What is wrong; null: nothing. */
   problem: string | null = null;
 
@@ -83,6 +84,7 @@ export class RequestFields {
       else if (kind === "request-id") this.requestId = value;
       else if (kind === "shard-key") this.shardKey = value;
     }
+    this.hasHost = hosts > 0;
     if (connection !== null) this.#strip(connection);
     if (this.chunked && this.contentLength >= 0) this.problem = "there are both Content-Length and Transfer-Encoding";
   }

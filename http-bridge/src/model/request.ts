@@ -30,6 +30,11 @@ export function targetProblem(target: string, path: string): Fault | null {
   return null;
 }
 
+/** A request of HTTP/1.1 must say its host, one of HTTP/1.0 need not (RFC 9112 section 3.2); null: nothing is wrong. */
+export function hostProblem({ hasHost }: RequestFields, httpVersionMinor: number): Fault | null {
+  return hasHost || httpVersionMinor === 0 ? null : fault("malformed_request", "there is no Host field");
+}
+
 /** What is wrong with a header section; null: nothing. */
 export function fieldsProblem(fields: RequestFields, count: number): Fault | null {
   if (count > LIMITS.headerFields) {
