@@ -9,7 +9,7 @@ import { LIMITS, fault } from "@headgate/core";
 import { answerMalformed } from "./malformed.ts";
 import { Exchange } from "./exchange.ts";
 import { RequestFields } from "./model/fields.ts";
-import { bodyPlan, bodyTooLarge, fieldsProblem, hostProblem, pathLength, requestIdOf, targetProblem } from "./model/request.ts";
+import { bodyPlan, bodyTooLarge, fieldsProblem, pathLength, requestIdOf, targetProblem } from "./model/request.ts";
 import { answerOwn } from "./own-routes.ts";
 
 /** A connection and what was asked on it last; where the caller pipelines, what was asked before it too. */
@@ -46,7 +46,7 @@ export function createBridgeServer(router: Router, state: BridgeState): Server {
     const end = pathLength(target);
     const path = end === target.length ? target : target.slice(0, end);
     if (target === "*" && req.method === "OPTIONS") return exchange.answer(204, ["allow", "OPTIONS"], "");
-    const problem = fieldsProblem(fields, rawHeaders.length / 2) ?? hostProblem(fields, req.httpVersionMinor) ?? targetProblem(target, path);
+    const problem = fieldsProblem(fields, rawHeaders.length / 2, req.httpVersionMinor >= 1) ?? targetProblem(target, path);
     if (problem !== null) return exchange.refuse(problem);
 
     // Headgate's own paths come before any endpoint's.

@@ -30,16 +30,12 @@ export function targetProblem(target: string, path: string): Fault | null {
   return null;
 }
 
-/** A request of HTTP/1.1 must say its host, one of HTTP/1.0 need not (RFC 9112 section 3.2); null: nothing is wrong. */
-export function hostProblem({ hasHost }: RequestFields, httpVersionMinor: number): Fault | null {
-  return hasHost || httpVersionMinor === 0 ? null : fault("malformed_request", "there is no Host field");
-}
-
-/** What is wrong with a header section; null: nothing. */
-export function fieldsProblem(fields: RequestFields, count: number): Fault | null {
+/** What is wrong with a header section; null: nothing. `hostNeeded`: HTTP/1.0 knows requests without Host, HTTP/1.1 does not. */
+export function fieldsProblem(fields: RequestFields, count: number, hostNeeded: boolean): Fault | null {
   if (count > LIMITS.headerFields) {
     return fault("headers_too_large", `there are more than ${LIMITS.headerFields} header fields`, { limit: "headerFields" });
   }
+  if (hostNeeded && !fields.hasHost) return fault("malformed_request", "there is no Host field");
   return fields.problem === null ? null : fault("malformed_request", fields.problem);
 }
 
