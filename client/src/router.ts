@@ -5,7 +5,7 @@ import { fault } from "@headgate/core";
 import { Call, type CallSink } from "./call.ts";
 import { LiveBackend } from "./live-backend.ts";
 import { type CompiledEndpoint, type CompiledTable, type SplitCursor, compileTable, isNewer, pickBackend, tableProblem } from "./model/routing-table.ts";
-import { nextPoint } from "./model/split.ts";
+import { nextPoint, nextShadowPoint } from "./model/split.ts";
 import type { RoutingTable } from "./model/table.ts";
 
 /** How often deadlines are looked at while anything is in flight, in milliseconds: how late a 504 can be. */
@@ -147,7 +147,7 @@ export class Router {
   #copyToShadows(endpoint: LiveEndpoint, call: Call): void {
     if (!call.bodyEnded) return;
     for (const { proportion, backend } of endpoint.shadows) {
-      endpoint.cursor.shadowPoint = nextPoint(endpoint.cursor.shadowPoint);
+      endpoint.cursor.shadowPoint = nextShadowPoint(endpoint.cursor.shadowPoint);
       if (endpoint.cursor.shadowPoint >= proportion || this.#shadows >= MOST_SHADOWS) continue;
       this.#shadows++;
       const copy: Call = new Call(call.endpoint, call.method, call.target, call.headers, call.requestId, call.deadline, new Discard(this, () => copy, () => this.#shadows--));

@@ -61,9 +61,9 @@ test("the sample does not depend on the split: both sides of it are copied", asy
   await waitFor("copies", async () => (await copies()).length >= 25);
   const copied = (await copies()).map((line) => sides[Number(/n=(\d+)/.exec(line)?.[1])]);
   const ofOther = copied.filter((side) => side === "other").length;
-  // Were the two tied to each other, all copies would be of one side.
-  expect(ofOther).toBeGreaterThan(copied.length * 0.2);
-  expect(ofOther).toBeLessThan(copied.length * 0.8);
+  // Were the two tied to each other, the share could be anything from none to all.
+  expect(ofOther).toBeGreaterThan(copied.length * 0.35);
+  expect(ofOther).toBeLessThan(copied.length * 0.65);
   await serve.setTraffic("watched", { real: 1 });
 });
 

@@ -1,7 +1,7 @@
 // The split of traffic: even without a key, sticky with one, and moved as little as possible when weights change.
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { hashToUnit, nextPoint, shareAt, shareOfKey } from "./split.ts";
+import { hashToUnit, nextPoint, nextShadowPoint, shareAt, shareOfKey } from "./split.ts";
 
 /** Weights that add up to 1, some of them 0. */
 const weights = fc
@@ -29,6 +29,24 @@ test("of any number of requests in a row, each share gets its part give or take 
       }
     }),
     { numRuns: 60 },
+  );
+});
+
+test("a shadow's sample does not depend on the split: each half of the split gives about half of the copies", () => {
+  fc.assert(
+    fc.property(start, start, (splitFrom, shadowFrom) => {
+      let [split, shadow, copies, fromUpperHalf] = [splitFrom, shadowFrom, 0, 0];
+      for (let n = 0; n < 1_000; n++) {
+        split = nextPoint(split);
+        shadow = nextShadowPoint(shadow);
+        if (shadow >= 0.5) continue;
+        copies++;
+        if (split >= 0.5) fromUpperHalf++;
+      }
+      expect(Math.abs(copies - 500)).toBeLessThan(10);
+      expect(Math.abs(fromUpperHalf - 250)).toBeLessThan(50);
+    }),
+    { numRuns: 100 },
   );
 });
 

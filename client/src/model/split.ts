@@ -9,10 +9,21 @@ export interface Share {
 }
 
 const GOLDEN = 0.6180339887498949;
+/** The square root of 2, less 1: as even a sequence, and in no fixed relation to the golden one. */
+const SILVER = 0.4142135623730951;
 
 /** The next point after `point`. */
 export function nextPoint(point: number): number {
   const next = point + GOLDEN;
+  return next >= 1 ? next - 1 : next;
+}
+
+/**
+ * The next point of a shadow's sequence after `point`. A step of its own: with the split's, each point would be that of the
+ * split plus a constant, and a shadow of one half could get requests of one backend alone.
+ */
+export function nextShadowPoint(point: number): number {
+  const next = point + SILVER;
   return next >= 1 ? next - 1 : next;
 }
 
