@@ -52,7 +52,8 @@ async function killOneOfTwo(name: string, method: "GET" | "POST") {
   const begun = join(instance.root, name);
   await serve.createBackend({
     name,
-    handler: async () => {
+    handler: async (request) => {
+      if (request.url.endsWith("?warm")) return String(process.pid);
       const { appendFileSync, existsSync } = process.getBuiltinModule("node:fs");
       appendFileSync(process.env.BEGUN ?? "", `${process.pid}\n`);
       while (!existsSync(`${process.env.BEGUN}-go`)) await new Promise((done) => setTimeout(done, 10));
@@ -61,6 +62,8 @@ async function killOneOfTwo(name: string, method: "GET" | "POST") {
     config: { numReplicas: 2, env: { BEGUN: begun } },
   });
   await serve.createEndpoint(name, { backend: name, route: `/${name}`, methods: [method] });
+  const warm = new Set<string>();
+  await waitFor("answers of both", async () => warm.add(await instance.text(`/${name}?warm`, { method })).size === 2);
   const answers = Promise.all(Array.from({ length: 8 }, () => instance.fetch(`/${name}`, { method })));
   const pids = await waitFor("the begin of all requests", async () => {
     const lines = (await readFile(begun, "utf8").catch(() => "")).split("\n").filter(Boolean);
