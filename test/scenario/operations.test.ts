@@ -3,12 +3,12 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, expect, test } from "@jest/globals";
-import { HeadgateError, type HandlerRequest, connect } from "headgate";
+import { HeadgateError, type HandlerRequest, connect, start } from "headgate";
 import { InlineHandler_Shape } from "@headgate/proto/backend";
 import { ControllerServiceDefinition, CreateBackendRequest, DeleteBackendRequest } from "@headgate/proto/controller";
 import { openChannel } from "@headgate/rpc";
 import { GATE_FILES, entered, openGate } from "../support/gate.ts";
-import { alive, openSocket, problem, startInstance, waitFor } from "../support/instance.ts";
+import { REPOSITORY, alive, openSocket, problem, runNode, startInstance, temporaryFolder, waitFor } from "../support/instance.ts";
 
 const instance = await startInstance();
 afterAll(() => instance[Symbol.asyncDispose]());
@@ -167,6 +167,21 @@ test("a controller that is killed stops no traffic; its successor adopts the sam
   await instance.serve.createEndpoint("after", { backend: "kept", route: "/after" });
   expect(replicas.size).toBeGreaterThan(0);
   expect([...replicas.values()]).toContain(Number(await instance.text("/after")));
+});
+
+test("a program whose controller was killed hears so from close() and ends", async () => {
+  await using folder = await temporaryFolder();
+  const stateDir = join(folder.path, ".headgate");
+  const program = `
+    import { start } from "headgate";
+    const serve = await start({ httpPort: 0, controlPort: 0, adminPort: 0, stateDir: ${JSON.stringify(stateDir)} });
+    process.kill((await serve.status()).controller.pid, "SIGKILL");
+    await serve.close().catch((error) => console.log(error.code));
+  `;
+  const { code, stdout, stderr } = await runNode(["--input-type=module", "-e", program], { cwd: REPOSITORY });
+  const successor = await start({ httpPort: 0, controlPort: 0, adminPort: 0, stateDir });
+  await successor.shutdown({ force: true });
+  expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: "controller_unavailable\n", stderr: "" });
 });
 
 test("a bridge that is killed is replaced and serves the same routes", async () => {
