@@ -151,7 +151,11 @@ export class RoutingFeed implements RoutingView {
   /** Tables before the oldest one that is in force are of no use; nor are a thousand of them. */
   #forgetOld(): void {
     let oldest = this.#sequence;
-    for (const { acked } of this.#receivers.values()) if (acked !== null && acked < oldest) oldest = acked;
+    for (const { acked } of this.#receivers.values()) {
+      // Any table may be on its way to one that has acknowledged none.
+      if (acked === null) oldest = 0n;
+      else if (acked < oldest) oldest = acked;
+    }
     this.#tables = this.#tables.filter((table) => table.sequence >= oldest).slice(-1_000);
   }
 }
