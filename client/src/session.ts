@@ -19,7 +19,9 @@ import type { Link, LinkEvents } from "./link.ts";
 
 const PATH = "/headgate.v1.ReplicaService/Session";
 /** A message that has grown to this is sent before the turn is over. */
-const FLUSH_BYTES = 1024 * 1024;
+const FLUSH_BYTES = 64 * 1024;
+/** Bodies from this size on go out as they are, without being copied into the message. */
+const APART_BYTES = 16 * 1024;
 /** Credit is granted again in portions of at least this. */
 const GRANT_BYTES = LIMITS.bodyChunkBytes;
 
@@ -70,7 +72,11 @@ export class Session implements Link, ResponseFrames {
     const { pieces } = call;
     const first = pieces[0] ?? null;
     if (pieces.length <= 1 && call.bodyEnded && (first === null || first.length <= LIMITS.bodyChunkBytes)) {
-      writeRequestOpen(this.#writer, id, call, first, true);
+      if (first !== null && first.length >= APART_BYTES) {
+        writeRequestOpen(this.#writer, id, call, first, true, true);
+        this.#send(first);
+      } else writeRequestOpen(this.#writer, id, call, first, true);
+      if (this.#writer.length > FLUSH_BYTES) this.#send();
       return;
     }
     writeRequestOpen(this.#writer, id, call, null, false);
@@ -188,11 +194,13 @@ export class Session implements Link, ResponseFrames {
     setImmediate(this.#flush);
   }
 
-  #send(): void {
+  /** Sends what was gathered; `apart` are the last bytes of it, which stand elsewhere. */
+  #send(apart: Buffer | null = null): void {
     if (this.#mark < 0 || this.#ended) return;
-    this.#writer.closeGrpc(this.#mark);
+    this.#writer.closeGrpc(this.#mark, apart?.length ?? 0);
     this.#mark = -1;
     this.#stream.sendPrefixed(this.#writer.take());
+    if (apart !== null) this.#stream.sendPrefixed(apart);
   }
 
   #end(): void {

@@ -188,3 +188,19 @@ test("responses that the codec writes are read by the generated code as they wer
     }),
   );
 });
+
+test("a body that is sent apart from its frame makes the same message", () => {
+  fc.assert(
+    fc.property(requestHead, fc.uint8Array({ minLength: 1, maxLength: 400 }), (head, body) => {
+      const together = new WireWriter();
+      writeRequestOpen(together, 7, head, body, true);
+      const apart = new WireWriter();
+      writeRequestOpen(apart, 7, head, body, true, true);
+      expect(SessionRequest.decode(Buffer.concat([apart.take(), body]))).toEqual(SessionRequest.decode(together.take()));
+      const responses = [new WireWriter(), new WireWriter()] as const;
+      writeResponseOpen(responses[0], 7, 200, encodeHeaders(head.headers), body, true);
+      writeResponseOpen(responses[1], 7, 200, encodeHeaders(head.headers), body, true, true);
+      expect(SessionResponse.decode(Buffer.concat([responses[1].take(), body]))).toEqual(SessionResponse.decode(responses[0].take()));
+    }),
+  );
+});

@@ -18,7 +18,9 @@ import { SessionCall } from "./session-call.ts";
 import type { Runner } from "./runner.ts";
 
 /** A message that has grown to this is sent before the turn is over. */
-const FLUSH_BYTES = 1024 * 1024;
+const FLUSH_BYTES = 64 * 1024;
+/** Bodies from this size on go out as they are, without being copied into the message. */
+const APART_BYTES = 16 * 1024;
 
 /** One bridge's stream. */
 export class ReplicaSession implements CallHandler, RequestFrames {
@@ -84,7 +86,10 @@ export class ReplicaSession implements CallHandler, RequestFrames {
   writeWhole(call: SessionCall, status: number, headers: Uint8Array, body: string | Uint8Array | null): void {
     if (!this.#open(call)) return;
     this.#forget(call);
-    writeResponseOpen(this.#writer, call.streamId, status, headers, body, true);
+    if (body !== null && typeof body !== "string" && body.length >= APART_BYTES) {
+      writeResponseOpen(this.#writer, call.streamId, status, headers, body, true, true);
+      this.#send(body);
+    } else writeResponseOpen(this.#writer, call.streamId, status, headers, body, true);
     this.#bound();
   }
 
@@ -140,10 +145,12 @@ export class ReplicaSession implements CallHandler, RequestFrames {
     if (this.#writer.length > FLUSH_BYTES) this.#send();
   }
 
-  #send(): void {
+  /** Sends what was gathered; `apart` are the last bytes of it, which stand elsewhere. */
+  #send(apart: Uint8Array | null = null): void {
     if (this.#mark < 0) return;
-    this.#writer.closeGrpc(this.#mark);
+    this.#writer.closeGrpc(this.#mark, apart?.length ?? 0);
     this.#mark = -1;
     this.#stream.sendPrefixed(this.#writer.take());
+    if (apart !== null) this.#stream.sendPrefixed(apart);
   }
 }

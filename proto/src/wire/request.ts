@@ -50,8 +50,11 @@ function writePairs(writer: WireWriter, tag: number, pairs: readonly string[]): 
   }
 }
 
-/** Writes a frame that opens a request; with `end` and a small body it is the whole request. */
-export function writeRequestOpen(writer: WireWriter, streamId: number, head: RequestHeadInit, body: Uint8Array | null, end: boolean): void {
+/**
+ * Writes a frame that opens a request; with `end` and a small body it is the whole request. `apart`: of the body only tag and
+ * length are written, the frame is the last of its message, and the caller sends the body's bytes right behind it.
+ */
+export function writeRequestOpen(writer: WireWriter, streamId: number, head: RequestHeadInit, body: Uint8Array | null, end: boolean, apart = false): void {
   writer.ensure(32);
   writer.buf[writer.pos++] = FRAMES;
   const frame = writer.open();
@@ -69,9 +72,15 @@ export function writeRequestOpen(writer: WireWriter, streamId: number, head: Req
   writer.string(H_REQUEST_ID, head.requestId);
   writer.bool(H_SHADOW, head.shadow);
   writer.close(mark);
-  if (body !== null && body.length > 0) writer.bytes(BODY, body);
   writer.bool(END, end);
-  writer.close(frame);
+  if (body === null || body.length === 0) writer.close(frame);
+  else if (apart) {
+    writer.bytesApart(BODY, body.length);
+    writer.close(frame, body.length);
+  } else {
+    writer.bytes(BODY, body);
+    writer.close(frame);
+  }
 }
 
 /** Writes a frame with a piece of a request's body, its end, a cancel, or credit for the response. */

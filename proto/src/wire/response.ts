@@ -46,7 +46,10 @@ function field(tag: number, bytes: Buffer): Buffer {
   return Buffer.concat([Buffer.from(prefix), bytes]);
 }
 
-/** Writes the frame that starts a response; with `end` it is the whole response. A string body is written as UTF-8. */
+/**
+ * Writes the frame that starts a response; with `end` it is the whole response. A string body is written as UTF-8. `apart`: of
+ * a body of bytes only tag and length are written, the frame is the last of its message, and the caller sends the bytes behind it.
+ */
 export function writeResponseOpen(
   writer: WireWriter,
   streamId: number,
@@ -54,6 +57,7 @@ export function writeResponseOpen(
   headers: EncodedHeaders,
   body: Uint8Array | string | null,
   end: boolean,
+  apart = false,
 ): void {
   writer.ensure(40);
   writer.buf[writer.pos++] = FRAMES;
@@ -65,11 +69,15 @@ export function writeResponseOpen(
   writer.uint32(H_STATUS, status);
   writer.raw(headers);
   writer.close(mark);
+  writer.bool(END, end);
   if (body !== null && body.length > 0) {
     if (typeof body === "string") writer.string(BODY, body);
-    else writer.bytes(BODY, body);
+    else if (apart) {
+      writer.bytesApart(BODY, body.length);
+      writer.close(frame, body.length);
+      return;
+    } else writer.bytes(BODY, body);
   }
-  writer.bool(END, end);
   writer.close(frame);
 }
 

@@ -63,10 +63,10 @@ export class WireWriter {
     return at - this.#start;
   }
 
-  /** Writes the length of all that came since open(). */
-  close(mark: number): void {
+  /** Writes the length of all that came since open(), and of `apart` bytes that follow without being written here. */
+  close(mark: number, apart = 0): void {
     const at = mark + this.#start;
-    const length = this.pos - at - 4;
+    const length = this.pos - at - 4 + apart;
     const buf = this.buf;
     buf[at] = (length & 0x7f) | 0x80;
     buf[at + 1] = ((length >>> 7) & 0x7f) | 0x80;
@@ -82,11 +82,11 @@ export class WireWriter {
     return at - this.#start;
   }
 
-  /** Writes gRPC's prefix: not compressed, and the length of all that came since openGrpc(). */
-  closeGrpc(mark: number): void {
+  /** Writes gRPC's prefix: not compressed, and the length of all that came since openGrpc() and of `apart` bytes that follow. */
+  closeGrpc(mark: number, apart = 0): void {
     const at = mark + this.#start;
     this.buf[at] = 0;
-    this.buf.writeUInt32BE(this.pos - at - GRPC_PREFIX_BYTES, at + 1);
+    this.buf.writeUInt32BE(this.pos - at - GRPC_PREFIX_BYTES + apart, at + 1);
   }
 
   /** Writes a tag byte and a string as UTF-8. */
@@ -123,6 +123,13 @@ export class WireWriter {
     this.varint(bytes.length);
     this.buf.set(bytes, this.pos);
     this.pos += bytes.length;
+  }
+
+  /** Writes a tag byte and the length of bytes that follow without being written here. */
+  bytesApart(tag: number, length: number): void {
+    this.ensure(8);
+    this.buf[this.pos++] = tag;
+    this.varint(length);
   }
 
   /** Writes bytes that are already encoded. */
