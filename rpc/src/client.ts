@@ -47,7 +47,8 @@ export const CHANNEL_OPTIONS = {
   "grpc.keepalive_time_ms": 20_000,
   "grpc.keepalive_timeout_ms": 10_000,
   "grpc.initial_reconnect_backoff_ms": 50,
-  "grpc.min_reconnect_backoff_ms": 50,
+  // Despite its name the time that one attempt to connect may take: a busy machine needs more than a moment.
+  "grpc.min_reconnect_backoff_ms": 5_000,
   "grpc.max_reconnect_backoff_ms": 1_000,
   "grpc.enable_http_proxy": 0,
   "grpc.use_local_subchannel_pool": 1,
