@@ -95,16 +95,18 @@ test("constructor arguments with a function are refused", async () => {
   expect(await instance.serve.listBackends()).not.toHaveProperty("with-args");
 });
 
-test.each([["a number", 7], ["an object", {}], ["null", null], ["a text that names no module", "hello"]])(
-  "a handler that is neither function nor class is refused: %s",
-  async (_, handler) => {
-    // What a caller in JavaScript could give, whatever the types say.
-    await expect(instance.serve.createBackend("neither", handler as never)).rejects.toMatchObject({
-      code: "invalid_argument",
-      message: expect.stringContaining("neither a function nor a class"),
-    });
-  },
-);
+test.each([
+  ["a number", 7],
+  ["an object", {}],
+  ["null", null],
+  ["a text that names no module", "hello"],
+])("a handler that is neither function nor class is refused: %s", async (_, handler) => {
+  // What a caller in JavaScript could give, whatever the types say.
+  await expect(instance.serve.createBackend("neither", handler as never)).rejects.toMatchObject({
+    code: "invalid_argument",
+    message: expect.stringContaining("neither a function nor a class"),
+  });
+});
 
 test("the same create again gives the same answer and starts nothing", async () => {
   const ask = () => instance.serve.createBackend({ name: "again", handler: () => "again", config: { numReplicas: 2 } });
@@ -184,7 +186,11 @@ test("an update of a backend that does not exist is refused", async () => {
 test("the environment of a backend reaches its handler, and no other of the controller's does", async () => {
   await instance.serve.createBackend({
     name: "environment",
-    handler: () => ({ level: process.env.LEVEL, token: process.env.HEADGATE_TOKEN ?? null, names: Object.keys(process.env).filter((name) => name.startsWith("JEST")) }),
+    handler: () => ({
+      level: process.env.LEVEL,
+      token: process.env.HEADGATE_TOKEN ?? null,
+      names: Object.keys(process.env).filter((name) => name.startsWith("JEST")),
+    }),
     config: { env: { LEVEL: "debug" } },
   });
   await open("environment");

@@ -37,7 +37,9 @@ afterEach(async () => {
 });
 
 /** The error of a call that must be refused; its message is one line that a person can read. */
-async function refusal(call: Promise<unknown>): Promise<{ readonly code: string; readonly message: string; readonly details: Record<string, string> }> {
+async function refusal(
+  call: Promise<unknown>,
+): Promise<{ readonly code: string; readonly message: string; readonly details: Record<string, string> }> {
   const error: unknown = await call.then(
     () => undefined,
     (reason: unknown) => reason,
@@ -63,17 +65,26 @@ describe("an unknown field is refused by its name", () => {
     expect(await refusal(call)).toMatchObject({ code: "unknown_field", details: { field: "replicas" } });
   });
   test("in a backend", async () => {
-    expect(await refusal(instance.serve.createBackend(untyped({ name: "b", handler: () => "x", cfg: {} })))).toMatchObject({ code: "unknown_field", details: { field: "cfg" } });
+    expect(await refusal(instance.serve.createBackend(untyped({ name: "b", handler: () => "x", cfg: {} })))).toMatchObject({
+      code: "unknown_field",
+      details: { field: "cfg" },
+    });
   });
   test("in a change of a backend", async () => {
-    expect(await refusal(instance.serve.updateBackend("good", untyped({ numReplicas: 2 })))).toMatchObject({ code: "unknown_field", details: { field: "numReplicas" } });
+    expect(await refusal(instance.serve.updateBackend("good", untyped({ numReplicas: 2 })))).toMatchObject({
+      code: "unknown_field",
+      details: { field: "numReplicas" },
+    });
   });
   test("in an endpoint", async () => {
     const call = instance.serve.createEndpoint("e", untyped({ backend: "good", path: "/e" }));
     expect(await refusal(call)).toMatchObject({ code: "unknown_field", details: { field: "path" } });
   });
   test("in a change of an endpoint", async () => {
-    expect(await refusal(instance.serve.updateEndpoint("good", untyped({ path: "/e" })))).toMatchObject({ code: "unknown_field", details: { field: "path" } });
+    expect(await refusal(instance.serve.updateEndpoint("good", untyped({ path: "/e" })))).toMatchObject({
+      code: "unknown_field",
+      details: { field: "path" },
+    });
   });
 });
 
@@ -101,14 +112,27 @@ describe("a setting out of its bounds is refused by its name", () => {
       }
     }
     const call = instance.serve.createBackend({ name: "b", handler: Handler, config: untyped({ [field]: value }) });
-    expect(await refusal(call)).toMatchObject({ code: "invalid_argument", details: { field }, message: expect.stringContaining(field === "methods" ? "never be called" : field === "env" ? "" : field) });
+    expect(await refusal(call)).toMatchObject({
+      code: "invalid_argument",
+      details: { field },
+      message: expect.stringContaining(field === "methods" ? "never be called" : field === "env" ? "" : field),
+    });
   });
 });
 
-test.each([[""], ["has space"], ["-begins"], ["ends-"], ["slash/ed"], ["ünï"], ["x".repeat(64)], [undefined], [7]])("a bad name is refused: %p", async (name) => {
-  expect(await refusal(instance.serve.createBackend(untyped({ name, handler: () => "x" })))).toMatchObject({ code: "invalid_argument", details: { field: "name" } });
-  expect(await refusal(instance.serve.createEndpoint(untyped(name), { backend: "good", route: "/e" }))).toMatchObject({ code: "invalid_argument", details: { field: "name" } });
-});
+test.each([[""], ["has space"], ["-begins"], ["ends-"], ["slash/ed"], ["ünï"], ["x".repeat(64)], [undefined], [7]])(
+  "a bad name is refused: %p",
+  async (name) => {
+    expect(await refusal(instance.serve.createBackend(untyped({ name, handler: () => "x" })))).toMatchObject({
+      code: "invalid_argument",
+      details: { field: "name" },
+    });
+    expect(await refusal(instance.serve.createEndpoint(untyped(name), { backend: "good", route: "/e" }))).toMatchObject({
+      code: "invalid_argument",
+      details: { field: "name" },
+    });
+  },
+);
 
 test.each<[string, Record<string, unknown>]>([
   ["they do not sum to 1", { good: 0.9 }],
@@ -118,23 +142,45 @@ test.each<[string, Record<string, unknown>]>([
   ["NaN", { good: Number.NaN }],
   ["none at all", {}],
 ])("bad weights are refused: %s", async (_, weights) => {
-  expect(await refusal(instance.serve.setTraffic("good", untyped(weights)))).toMatchObject({ code: "invalid_argument", details: { field: "traffic" } });
+  expect(await refusal(instance.serve.setTraffic("good", untyped(weights)))).toMatchObject({
+    code: "invalid_argument",
+    details: { field: "traffic" },
+  });
 });
 
 test("weights for a backend that does not exist are refused by its name", async () => {
-  expect(await refusal(instance.serve.setTraffic("good", { good: 0.5, nobody: 0.5 }))).toMatchObject({ code: "backend_not_found", details: { backend: "nobody" } });
+  expect(await refusal(instance.serve.setTraffic("good", { good: 0.5, nobody: 0.5 }))).toMatchObject({
+    code: "backend_not_found",
+    details: { backend: "nobody" },
+  });
 });
 
 test.each([[1.5], [-0.1], [Number.NaN], ["half"]])("a bad proportion of a shadow is refused: %p", async (proportion) => {
-  expect(await refusal(instance.serve.shadowTraffic("good", "good", untyped(proportion)))).toMatchObject({ code: "invalid_argument", details: { field: "proportion" } });
+  expect(await refusal(instance.serve.shadowTraffic("good", "good", untyped(proportion)))).toMatchObject({
+    code: "invalid_argument",
+    details: { field: "proportion" },
+  });
 });
 
-test.each([["no-slash"], ["/a//b"], ["/a/../b"], ["/a/*/b"], ["/:"], ["/:id/:id"], ["/-/routes"], ["/sp ace"], ["/quer?y"], ["/per%20cent"], [7], [`/${"x".repeat(2000)}`]])(
-  "a wrong route is refused: %p",
-  async (route) => {
-    expect(await refusal(instance.serve.createEndpoint("e", { backend: "good", route: untyped(route) }))).toMatchObject({ code: "invalid_argument", details: { field: "route" } });
-  },
-);
+test.each([
+  ["no-slash"],
+  ["/a//b"],
+  ["/a/../b"],
+  ["/a/*/b"],
+  ["/:"],
+  ["/:id/:id"],
+  ["/-/routes"],
+  ["/sp ace"],
+  ["/quer?y"],
+  ["/per%20cent"],
+  [7],
+  [`/${"x".repeat(2000)}`],
+])("a wrong route is refused: %p", async (route) => {
+  expect(await refusal(instance.serve.createEndpoint("e", { backend: "good", route: untyped(route) }))).toMatchObject({
+    code: "invalid_argument",
+    details: { field: "route" },
+  });
+});
 
 test.each([["B AD"], [""], ["TRACE"], ["CONNECT"], [7]])("a wrong method is refused: %p", async (method) => {
   expect(await refusal(instance.serve.createEndpoint("e", { backend: "good", route: "/e", methods: [untyped(method)] }))).toMatchObject({
@@ -148,15 +194,24 @@ test.each([
   ["requestTimeoutMs", 1.5],
   ["maxBodyBytes", -1],
 ])("a wrong limit of an endpoint is refused: %s %p", async (field, value) => {
-  expect(await refusal(instance.serve.createEndpoint("e", { backend: "good", route: "/e", [field]: value }))).toMatchObject({ code: "invalid_argument", details: { field } });
+  expect(await refusal(instance.serve.createEndpoint("e", { backend: "good", route: "/e", [field]: value }))).toMatchObject({
+    code: "invalid_argument",
+    details: { field },
+  });
 });
 
 test("a duplicate of a backend is refused", async () => {
-  expect(await refusal(instance.serve.createBackend("good", () => "other"))).toMatchObject({ code: "backend_exists", details: { backend: "good" } });
+  expect(await refusal(instance.serve.createBackend("good", () => "other"))).toMatchObject({
+    code: "backend_exists",
+    details: { backend: "good" },
+  });
 });
 
 test("a duplicate of an endpoint is refused", async () => {
-  expect(await refusal(instance.serve.createEndpoint("good", { backend: "good", route: "/other" }))).toMatchObject({ code: "endpoint_exists", details: { endpoint: "good" } });
+  expect(await refusal(instance.serve.createEndpoint("good", { backend: "good", route: "/other" }))).toMatchObject({
+    code: "endpoint_exists",
+    details: { endpoint: "good" },
+  });
 });
 
 describe("a handler that cannot be loaded is told to the operator", () => {
@@ -178,7 +233,10 @@ describe("a handler that cannot be loaded is told to the operator", () => {
     expect(await refusal(instance.serve.createBackend("b", "./handlers.ts#notCallable"))).toMatchObject({ code: "export_not_found" });
   });
   test("a file that is no module of ours", async () => {
-    expect(await refusal(instance.serve.createBackend("b", "./handlers.py#x"))).toMatchObject({ code: "invalid_argument", details: { field: "handler" } });
+    expect(await refusal(instance.serve.createBackend("b", "./handlers.py#x"))).toMatchObject({
+      code: "invalid_argument",
+      details: { field: "handler" },
+    });
   });
   test("a syntax error", async () => {
     const { code, message } = await refusal(instance.serve.createBackend("b", "./syntax.ts"));
@@ -197,22 +255,32 @@ describe("a handler that cannot be loaded is told to the operator", () => {
         return "x";
       }
     }
-    expect(await refusal(instance.serve.createBackend("b", Derived))).toMatchObject({ code: "invalid_argument", details: { field: "handler" } });
+    expect(await refusal(instance.serve.createBackend("b", Derived))).toMatchObject({
+      code: "invalid_argument",
+      details: { field: "handler" },
+    });
   });
   test("a program that does not exist", async () => {
-    expect(await refusal(instance.serve.createBackend("b", { command: ["headgate-no-such-program"] }))).toMatchObject({ code: "replica_exited" });
+    expect(await refusal(instance.serve.createBackend("b", { command: ["headgate-no-such-program"] }))).toMatchObject({
+      code: "replica_exited",
+    });
   });
 });
 
 describe("a constructor that goes wrong is reported, and nothing half-made remains", () => {
   test("it throws: the exception with its message, file and line", async () => {
-    const { code, message, details } = await refusal(instance.serve.createBackend({ name: "b", handler: "./throws.ts#Throws", config: { numReplicas: 3 } }));
+    const { code, message, details } = await refusal(
+      instance.serve.createBackend({ name: "b", handler: "./throws.ts#Throws", config: { numReplicas: 3 } }),
+    );
     expect(code).toBe("constructor_failed");
     expect(message).toMatch(/TypeError: the model is missing.*throws\.ts:3/);
     expect(details).toMatchObject({ exception: "TypeError", file: "throws.ts", line: "3" });
   });
   test("it hangs: the limit that fired", async () => {
-    expect(await refusal(instance.serve.createBackend("b", "./hangs.ts#Hangs"))).toMatchObject({ code: "constructor_timeout", details: { limit: "constructorTimeoutMs" } });
+    expect(await refusal(instance.serve.createBackend("b", "./hangs.ts#Hangs"))).toMatchObject({
+      code: "constructor_timeout",
+      details: { limit: "constructorTimeoutMs" },
+    });
   });
   test("its module hangs while it is loaded", async () => {
     expect(await refusal(instance.serve.createBackend("b", "./hangs-while-loading.ts"))).toMatchObject({ code: "constructor_timeout" });
@@ -231,7 +299,9 @@ describe("a constructor that goes wrong is reported, and nothing half-made remai
 
 test("what can be given only to a class is refused for a module's function", async () => {
   expect(await refusal(instance.serve.createBackend("b", "./handlers.ts#fine", 1))).toMatchObject({ code: "invalid_argument" });
-  expect(await refusal(instance.serve.createBackend({ name: "b", handler: "./handlers.ts#fine", config: { userConfig: { a: 1 } } }))).toMatchObject({ code: "invalid_argument" });
+  expect(
+    await refusal(instance.serve.createBackend({ name: "b", handler: "./handlers.ts#fine", config: { userConfig: { a: 1 } } })),
+  ).toMatchObject({ code: "invalid_argument" });
 });
 
 test("constructor arguments that are no JSON are refused", async () => {
@@ -240,5 +310,8 @@ test("constructor arguments that are no JSON are refused", async () => {
       return "x";
     }
   }
-  expect(await refusal(instance.serve.createBackend({ name: "b", handler: Handler, args: [() => 1] }))).toMatchObject({ code: "invalid_argument", details: { field: "args" } });
+  expect(await refusal(instance.serve.createBackend({ name: "b", handler: Handler, args: [() => 1] }))).toMatchObject({
+    code: "invalid_argument",
+    details: { field: "args" },
+  });
 });

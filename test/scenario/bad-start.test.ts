@@ -136,7 +136,10 @@ test.each([
 
 test("an unknown option is refused by its name", async () => {
   // What a caller in JavaScript can pass, whatever the types say.
-  expect(await refusedStart({ httPort: 1 } as StartOptions)).toMatchObject({ code: "unknown_field", message: expect.stringContaining("httPort") });
+  expect(await refusedStart({ httPort: 1 } as StartOptions)).toMatchObject({
+    code: "unknown_field",
+    message: expect.stringContaining("httPort"),
+  });
 });
 
 test("a Node that is too old gets one clear line, where no newer one was installed", async () => {
@@ -144,8 +147,14 @@ test("a Node that is too old gets one clear line, where no newer one was install
   // The command alone, with no dependencies beside it, told that it runs on an old Node.
   await mkdir(join(folder.path, "bin"));
   await writeFile(join(folder.path, "bin", "headgate.mjs"), await readFile(join(REPOSITORY, "cli", "bin", "headgate.mjs")));
-  await writeFile(join(folder.path, "old.mjs"), 'Object.defineProperty(process, "versions", { value: { ...process.versions, node: "20.19.0" } });\n');
-  const { code, stdout, stderr } = await runNode(["--import", join(folder.path, "old.mjs"), join(folder.path, "bin", "headgate.mjs"), "status"], { cwd: folder.path });
+  await writeFile(
+    join(folder.path, "old.mjs"),
+    'Object.defineProperty(process, "versions", { value: { ...process.versions, node: "20.19.0" } });\n',
+  );
+  const { code, stdout, stderr } = await runNode(
+    ["--import", join(folder.path, "old.mjs"), join(folder.path, "bin", "headgate.mjs"), "status"],
+    { cwd: folder.path },
+  );
   expect(code).toBe(1);
   expect(stdout).toBe("");
   expect(stderr).toMatch(/^headgate: [^\n]*needs Node 24 or newer; this is 20\.19\.0[^\n]*\n$/);

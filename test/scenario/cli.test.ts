@@ -75,10 +75,16 @@ test("endpoint create opens a route", async () => {
 });
 
 test("backend list, get and endpoint list, get say the same in every form", async () => {
-  for (const words of [["backend", "list"], ["backend", "get", "hello"], ["endpoint", "list"], ["endpoint", "get", "hello"]]) {
+  for (const words of [
+    ["backend", "list"],
+    ["backend", "get", "hello"],
+    ["endpoint", "list"],
+    ["endpoint", "get", "hello"],
+  ]) {
     const asJson = await json(...words);
     const asYaml = await headgate(...words, "-o", "yaml");
-    const withoutLoad = (value: unknown): unknown => JSON.parse(JSON.stringify(value, (key, field) => (["memoryBytes", "completed", "inFlight"].includes(key) ? 0 : field)));
+    const withoutLoad = (value: unknown): unknown =>
+      JSON.parse(JSON.stringify(value, (key, field) => (["memoryBytes", "completed", "inFlight"].includes(key) ? 0 : field)));
     expect(withoutLoad(parse(asYaml.stdout))).toEqual(withoutLoad(asJson));
     const asTable = await headgate(...words);
     expect([asTable.code, asTable.stdout]).toEqual([0, expect.stringContaining("hello")]);
@@ -119,8 +125,14 @@ test("logs shows what a backend's handler wrote", async () => {
 });
 
 test("apply makes a file so, and a second time has nothing to do", async () => {
-  await writeFile(join(folder.path, "headgate.yaml"), "backends:\n  filed:\n    handler: ./handlers.ts#hello\nendpoints:\n  filed: { route: /filed, backend: filed }\n");
-  expect(await json("apply", "-f", "headgate.yaml", "--dry-run")).toMatchObject({ dryRun: true, changes: [{ name: "filed" }, { name: "filed" }] });
+  await writeFile(
+    join(folder.path, "headgate.yaml"),
+    "backends:\n  filed:\n    handler: ./handlers.ts#hello\nendpoints:\n  filed: { route: /filed, backend: filed }\n",
+  );
+  expect(await json("apply", "-f", "headgate.yaml", "--dry-run")).toMatchObject({
+    dryRun: true,
+    changes: [{ name: "filed" }, { name: "filed" }],
+  });
   expect((await fetch(`${httpUrl}/filed`)).status).toBe(404);
   await json("apply", "-f", "headgate.yaml");
   expect(await text("/filed")).toBe("hello");
@@ -167,7 +179,8 @@ describe("exit codes and what stands on standard error", () => {
   test("help, version and completion are 0", async () => {
     expect(await headgate("--version")).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/), stderr: "" });
     expect(await headgate("backend", "create", "--help")).toMatchObject({ code: 0, stdout: expect.stringContaining("Example:") });
-    for (const shell of ["bash", "zsh", "fish"]) expect(await headgate("completion", shell)).toMatchObject({ code: 0, stdout: expect.stringContaining("headgate") });
+    for (const shell of ["bash", "zsh", "fish"])
+      expect(await headgate("completion", shell)).toMatchObject({ code: 0, stdout: expect.stringContaining("headgate") });
   });
 });
 

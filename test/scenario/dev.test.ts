@@ -16,12 +16,16 @@ let httpUrl: string;
 const save = (name: string, text: string): Promise<void> => writeFile(join(folder.path, name), text);
 const get = async (path: string): Promise<string> => (await fetch(`${httpUrl}${path}`)).text();
 const served = (path: string, text: string) => waitFor(`${text} at ${path}`, async () => (await get(path)) === text);
-const told = (text: string | RegExp, from: number) => waitFor(`the words ${text}, but only ${written}`, () => written.slice(from).search(text) >= 0);
+const told = (text: string | RegExp, from: number) =>
+  waitFor(`the words ${text}, but only ${written}`, () => written.slice(from).search(text) >= 0);
 
 beforeAll(async () => {
   folder = await temporaryFolder();
   await save("words.ts", 'export const greeting = "one";\n');
-  await save("app.ts", 'import { greeting } from "./words.ts";\nexport default () => greeting;\nexport const ping = () => "pong";\nexport class Counter { #n = 0; handle() { this.#n += 1; return String(this.#n); } }\n');
+  await save(
+    "app.ts",
+    'import { greeting } from "./words.ts";\nexport default () => greeting;\nexport const ping = () => "pong";\nexport class Counter { #n = 0; handle() { this.#n += 1; return String(this.#n); } }\n',
+  );
   const { NODE_OPTIONS: _, ...env } = process.env;
   command = spawn(process.execPath, [join(REPOSITORY, "cli", "bin", "headgate.mjs"), "dev", "./app.ts"], {
     cwd: folder.path,

@@ -39,7 +39,12 @@ describe("every error is a problem with a request id", () => {
     const response = await instance.fetch("/nothing?secret=1");
     expect(response.status).toBe(404);
     const body = await problem(response);
-    expect(body).toMatchObject({ status: 404, code: "route_not_found", title: expect.any(String), detail: expect.stringContaining("/nothing") });
+    expect(body).toMatchObject({
+      status: 404,
+      code: "route_not_found",
+      title: expect.any(String),
+      detail: expect.stringContaining("/nothing"),
+    });
     expect(body.requestId).toBe(response.headers.get("x-request-id"));
     expect(JSON.stringify(body)).not.toMatch(/secret|node:|\.ts:|\bat /);
   });
@@ -115,11 +120,19 @@ describe("a limit that is passed is named", () => {
 
   test("a body over its endpoint's limit is 413, as Content-Length says it", async () => {
     const response = await instance.fetch("/small", { method: "POST", body: "x".repeat(1001) });
-    expect(await problem(response)).toMatchObject({ status: 413, code: "body_too_large", limit: "maxBodyBytes", detail: expect.stringContaining("1000") });
+    expect(await problem(response)).toMatchObject({
+      status: 413,
+      code: "body_too_large",
+      limit: "maxBodyBytes",
+      detail: expect.stringContaining("1000"),
+    });
   });
 
   test("a body over its endpoint's limit is 413, as it comes in chunks", async () => {
-    const answer = await askRaw(url, `POST /small HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n3e9\r\n${"x".repeat(1001)}\r\n0\r\n\r\n`);
+    const answer = await askRaw(
+      url,
+      `POST /small HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n3e9\r\n${"x".repeat(1001)}\r\n0\r\n\r\n`,
+    );
     expect(answer.status).toBe(413);
     expect(JSON.parse(answer.body)).toMatchObject({ code: "body_too_large", limit: "maxBodyBytes" });
   });
@@ -148,7 +161,10 @@ describe("malformed HTTP is refused and never repaired", () => {
     ["two different Content-Lengths", get("/echo", "content-length: 1", "content-length: 2")],
     ["two equal Content-Lengths", get("/echo", "content-length: 0", "content-length: 0")],
     ["a Content-Length that is no number", get("/echo", "content-length: +1")],
-    ["Content-Length with Transfer-Encoding", `POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n`],
+    [
+      "Content-Length with Transfer-Encoding",
+      `POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n`,
+    ],
     ["a transfer coding that is not chunked", `POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: gzip\r\n\r\n`],
     ["a chunk's length that is none", `POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\nxx\r\n0\r\n\r\n`],
     ["line ends without CR", "GET /echo HTTP/1.1\nhost: x\n\n"],
@@ -163,14 +179,20 @@ describe("malformed HTTP is refused and never repaired", () => {
   });
 
   test("what follows a refused request on its connection is not run", async () => {
-    const answer = await askRaw(url, `POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n${get("/echo")}`);
+    const answer = await askRaw(
+      url,
+      `POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n${get("/echo")}`,
+    );
     expect(answer.text).not.toContain("200 OK");
   });
 });
 
 describe("fields that the platform reads cannot be forged", () => {
   test("hop-by-hop fields and what Connection names do not reach the handler", async () => {
-    const answer = await askRaw(url, get("/echo", "connection: close, x-secret", "x-secret: 1", "x-kept: 2", "te: trailers", "keep-alive: 5"));
+    const answer = await askRaw(
+      url,
+      get("/echo", "connection: close, x-secret", "x-secret: 1", "x-kept: 2", "te: trailers", "keep-alive: 5"),
+    );
     const { headers } = JSON.parse(answer.body) as { headers: Record<string, string> };
     expect(headers).toMatchObject({ "x-kept": "2", host: "x" });
     for (const name of ["x-secret", "connection", "te", "keep-alive"]) expect(headers).not.toHaveProperty(name);

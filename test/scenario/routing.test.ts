@@ -24,7 +24,11 @@ beforeAll(async () => {
     // Each endpoint has a backend of its own where that matters; the name comes by its environment.
     await serve.createBackend({
       name,
-      handler: (request: Request & { params: Record<string, string> }) => ({ endpoint: process.env.ENDPOINT, params: request.params, search: new URL(request.url).search }),
+      handler: (request: Request & { params: Record<string, string> }) => ({
+        endpoint: process.env.ENDPOINT,
+        params: request.params,
+        search: new URL(request.url).search,
+      }),
       config: { env: { ENDPOINT: name } },
     });
     await serve.createEndpoint(name, { backend: name, route });
