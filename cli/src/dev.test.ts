@@ -110,3 +110,23 @@ test("a second start on the same state directory says who is there and what to d
   first.kill("SIGTERM");
   expect(await once(first, "exit")).toEqual([0, null]);
 });
+
+test("an answer under way is finished, and the instance ends right after it", async () => {
+  const app = `export default async function* () {
+  for (let tick = 0; tick < 5; tick += 1) {
+    yield "tick\\n";
+    await new Promise((done) => setTimeout(done, 200));
+  }
+}
+`;
+  await writeFile(join(dir, "app.ts"), app);
+  headgate("dev", "./app.ts");
+  await says("watching for changes");
+  const response = await fetch(await httpUrl(join(".headgate", "dev")));
+  child.kill("SIGTERM");
+  const ended = once(child, "exit");
+  expect(await response.text()).toBe("tick\n".repeat(5));
+  const beganMs = performance.now();
+  expect(await ended).toEqual([0, null]);
+  expect(performance.now() - beganMs).toBeLessThan(10_000);
+});

@@ -12,6 +12,9 @@ function log(level: "info" | "warn" | "error", msg: string, facts: Readonly<Reco
   process.stdout.write(`${JSON.stringify({ level, time: Date.now(), msg, ...facts })}\n`);
 }
 
+/** While it drains. */
+const LOOK_FOR_IDLE_MS = 50;
+
 const boot = BridgeBoot.fromJSON(JSON.parse(readFileSync(Number(process.env.HEADGATE_BOOT_FD ?? "3"), "utf8")));
 const router = new Router();
 const state: BridgeState = { draining: false };
@@ -36,7 +39,8 @@ async function main(): Promise<void> {
   const feed = new RoutingFeed(boot.controlAddress, boot.token, { bridgeId: boot.bridgeId, httpPort: port }, {
     table: async (table: RoutingTable) => {
       const taken = router.apply(table);
-      if (!server.listening) await listen();
+      // A table that comes while it drains opens no port anew.
+      if (!server.listening && !state.draining) await listen();
       return taken;
     },
     drain: (timeoutMs) => void drain(timeoutMs),
@@ -53,6 +57,8 @@ async function main(): Promise<void> {
     log("info", "draining");
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     server.closeIdleConnections();
+    // A connection whose answer was under way has told its caller that it stays; it goes when the answer is out.
+    setInterval(() => server.closeIdleConnections(), LOOK_FOR_IDLE_MS).unref();
     const late = new Promise<void>((resolve) => setTimeout(resolve, timeoutMs).unref());
     await Promise.race([closed, late]);
     feed.close();
