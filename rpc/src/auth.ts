@@ -43,7 +43,7 @@ export function authServerMiddleware<Principal>(guard: Guard<Principal>) {
     const token = bearerOf(context.metadata.get("authorization"));
     const principal = token === null ? null : guard.identify(token);
     if (principal === null) {
-      const why = token === null ? "the metadata \"authorization: Bearer TOKEN\" is missing" : "the token is not this instance's";
+      const why = token === null ? 'the metadata "authorization: Bearer TOKEN" is missing' : "the token is not this instance's";
       throw new HeadgateError(fault("unauthenticated", `${why}; the control token is in the file "token" of the state directory`));
     }
     if (!guard.allows(principal, call.method.path)) {

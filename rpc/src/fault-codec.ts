@@ -16,10 +16,5 @@ export function faultToProto(source: Fault): pb.Fault {
 
 /** A fault out of its message; a code of a newer version becomes "internal" and keeps its message. */
 export function faultFromProto(message: pb.Fault): Fault {
-  return fault(
-    isFaultCode(message.code) ? message.code : "internal",
-    message.message,
-    message.details,
-    message.retryAfterMs,
-  );
+  return fault(isFaultCode(message.code) ? message.code : "internal", message.message, message.details, message.retryAfterMs);
 }

@@ -1,6 +1,9 @@
 // The standard health service: "" and each service by its full name. Watchers hear of each change.
 
-import { HealthCheckResponse_ServingStatus as ServingStatus, type HealthServiceImplementation } from "@headgate/proto/grpc/health/v1/health";
+import {
+  HealthCheckResponse_ServingStatus as ServingStatus,
+  type HealthServiceImplementation,
+} from "@headgate/proto/grpc/health/v1/health";
 import { ServerError, Status } from "nice-grpc-common";
 
 /** What the health service tells. */

@@ -69,7 +69,10 @@ async function listen(server: Server, address: string): Promise<number> {
     const port = /:(\d+)$/.exec(address)?.[1];
     if (port !== undefined && /EADDRINUSE/.test(why)) {
       throw new HeadgateError(
-        fault("port_taken", `port ${port} for the control plane is taken; choose another with --control-port, or 0 for any free one`, { port, flag: "--control-port" }),
+        fault("port_taken", `port ${port} for the control plane is taken; choose another with --control-port, or 0 for any free one`, {
+          port,
+          flag: "--control-port",
+        }),
         { cause },
       );
     }
