@@ -91,9 +91,6 @@ process.on("uncaughtException", (error) => {
 main().catch(async (error: unknown) => {
   const code = error instanceof HeadgateError ? error.code : "";
   log.exception("the handler cannot be used", "", error);
-  await Promise.race([
-    attachment.failed(describeException(error, boot.root, code)),
-    new Promise((resolve) => setTimeout(resolve, 5_000)),
-  ]);
+  await Promise.race([attachment.failed(describeException(error, boot.root, code)), new Promise((resolve) => setTimeout(resolve, 5_000))]);
   process.exit(1);
 });
