@@ -21,11 +21,7 @@ export interface Plan {
 }
 
 /** Measures one group. */
-export async function measureGroup(
-  group: string,
-  chains: ReadonlyMap<ChainName, StartChain>,
-  plan: Plan,
-): Promise<readonly Sample[]> {
+export async function measureGroup(group: string, chains: ReadonlyMap<ChainName, StartChain>, plan: Plan): Promise<readonly Sample[]> {
   await using stack = new AsyncDisposableStack();
   const running: { name: ChainName; chain: RunningChain }[] = [];
   for (const [name, start] of chains) {

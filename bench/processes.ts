@@ -68,12 +68,7 @@ function lastLines(path: string): string {
 }
 
 /** Waits until a URL answers 200; answers the milliseconds that it took. */
-export async function until200(
-  url: string,
-  withinMs: number,
-  ended: Promise<never>,
-  signal: AbortSignal,
-): Promise<number> {
+export async function until200(url: string, withinMs: number, ended: Promise<never>, signal: AbortSignal): Promise<number> {
   const from = performance.now();
   while (performance.now() - from < withinMs) {
     signal.throwIfAborted();

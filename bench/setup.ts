@@ -31,9 +31,7 @@ export function envoyBinary(given: string | undefined): string | undefined {
   if (given !== undefined) return given;
   const lib = join(CACHE, "envoy", "lib");
   const homes = existsSync(lib) ? readdirSync(lib) : [];
-  return homes
-    .map((home) => join(lib, home, "site-packages", "envoy", "_bin", "envoy"))
-    .find((path) => existsSync(path));
+  return homes.map((home) => join(lib, home, "site-packages", "envoy", "_bin", "envoy")).find((path) => existsSync(path));
 }
 
 /** A Python with Ray Serve: the given one, or the one that --setup made; undefined where there is none. */

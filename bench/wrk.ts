@@ -8,17 +8,10 @@ import { parseWrk, type WrkReport } from "./model/wrk.ts";
 
 const SCRIPT = join(import.meta.dirname, "load.lua");
 
-const MISSING =
-  "wrk is not installed: it makes the load. Install it (Debian and Ubuntu: apt-get install wrk) and try again.";
+const MISSING = "wrk is not installed: it makes the load. Install it (Debian and Ubuntu: apt-get install wrk) and try again.";
 
 /** Loads a URL for some seconds. */
-export async function runWrk(
-  url: string,
-  load: Load,
-  connections: number,
-  seconds: number,
-  signal: AbortSignal,
-): Promise<WrkReport> {
+export async function runWrk(url: string, load: Load, connections: number, seconds: number, signal: AbortSignal): Promise<WrkReport> {
   const args = ["-t1", `-c${connections}`, `-d${seconds}s`, "--timeout", "10s", "-s", SCRIPT, `${url}${load.path}`];
   const output = await run(args, { BENCH_METHOD: load.method, BENCH_BODY_BYTES: String(load.bodyBytes) }, signal);
   const report = parseWrk(output);

@@ -34,9 +34,7 @@ function configuration(port: number, upstreams: readonly number[]): unknown {
         {
           name: "http",
           address: address(port),
-          filter_chains: [
-            { filters: [{ name: "envoy.filters.network.http_connection_manager", typed_config: manager }] },
-          ],
+          filter_chains: [{ filters: [{ name: "envoy.filters.network.http_connection_manager", typed_config: manager }] }],
         },
       ],
       clusters: [

@@ -88,12 +88,7 @@ function list<T extends string>(
   return ok(chosen);
 }
 
-function whole(
-  flag: string,
-  value: string | boolean | undefined,
-  otherwise: number,
-  most: number,
-): Result<number, string> {
+function whole(flag: string, value: string | boolean | undefined, otherwise: number, most: number): Result<number, string> {
   if (value === undefined) return ok(otherwise);
   const number = Number(value);
   return Number.isInteger(number) && number >= 1 && number <= most

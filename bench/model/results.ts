@@ -78,8 +78,7 @@ export function summarise(samples: readonly Sample[]): readonly Row[] {
       const first = own[0];
       if (first === undefined) continue;
       const mid = (pick: (sample: Sample) => number): number => median(own.map(pick)) ?? 0;
-      const ratio = (metric: Metric): number | undefined =>
-        pairedRatio(series(cell, chain, metric), series(cell, "bare", metric));
+      const ratio = (metric: Metric): number | undefined => pairedRatio(series(cell, chain, metric), series(cell, "bare", metric));
       rows.push({
         group: first.group,
         chain,

@@ -9,10 +9,7 @@ export function median(values: readonly number[]): number | undefined {
 }
 
 /** The median of `values[i] / base[i]` over the rounds that both have; undefined where there is none. */
-export function pairedRatio(
-  values: ReadonlyMap<number, number>,
-  base: ReadonlyMap<number, number>,
-): number | undefined {
+export function pairedRatio(values: ReadonlyMap<number, number>, base: ReadonlyMap<number, number>): number | undefined {
   const ratios: number[] = [];
   for (const [round, value] of values) {
     const other = base.get(round);

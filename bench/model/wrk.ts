@@ -39,8 +39,7 @@ export function parseWrk(output: string): Result<WrkReport, string> {
   };
   for (const field of FIELDS) {
     const value = values.get(field);
-    if (typeof value !== "number" || !Number.isFinite(value))
-      return err(`wrk's report has no number "${field}": ${line}`);
+    if (typeof value !== "number" || !Number.isFinite(value)) return err(`wrk's report has no number "${field}": ${line}`);
     numbers[field] = value;
   }
   return ok(numbers);

@@ -66,7 +66,15 @@ export class Call implements RequestHeadInit {
   /** Bytes of the answer that were consumed and not yet granted again. */
   consumed = 0;
 
-  constructor(endpoint: string, method: string, target: string, headers: readonly string[], requestId: string, deadline: number, sink: CallSink) {
+  constructor(
+    endpoint: string,
+    method: string,
+    target: string,
+    headers: readonly string[],
+    requestId: string,
+    deadline: number,
+    sink: CallSink,
+  ) {
     this.endpoint = endpoint;
     this.method = method;
     this.target = target;

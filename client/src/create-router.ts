@@ -26,19 +26,24 @@ export async function createRouter(options: {
   const wake = (): void => {
     for (const look of waiting) look();
   };
-  const feed = new RoutingFeed(options.controlAddress, options.token, { bridgeId: "", httpPort: 0 }, {
-    table: async (table) => {
-      const taken = router.apply(table);
-      wake();
-      return taken;
+  const feed = new RoutingFeed(
+    options.controlAddress,
+    options.token,
+    { bridgeId: "", httpPort: 0 },
+    {
+      table: async (table) => {
+        const taken = router.apply(table);
+        wake();
+        return taken;
+      },
+      drain: () => undefined,
+      load: () => null,
+      broken: (reason) => {
+        failure = reason;
+        wake();
+      },
     },
-    drain: () => undefined,
-    load: () => null,
-    broken: (reason) => {
-      failure = reason;
-      wake();
-    },
-  });
+  );
   const until = (reached: () => boolean, failing: boolean, signal?: AbortSignal): Promise<void> =>
     new Promise((resolve, reject) => {
       const done = (settle: () => void): void => {

@@ -98,7 +98,8 @@ function send(
 function encodeBody(body: unknown): { readonly bytes: Buffer | null; readonly type: string } {
   if (body === undefined) return { bytes: null, type: "" };
   if (typeof body === "string") return { bytes: Buffer.from(body, "utf8"), type: "text/plain; charset=utf-8" };
-  if (body instanceof Uint8Array) return { bytes: Buffer.from(body.buffer, body.byteOffset, body.byteLength), type: "application/octet-stream" };
+  if (body instanceof Uint8Array)
+    return { bytes: Buffer.from(body.buffer, body.byteOffset, body.byteLength), type: "application/octet-stream" };
   const json = JSON.stringify(body);
   if (json === undefined) throw new HeadgateError(fault("invalid_argument", "the body cannot be sent: it has no JSON form"));
   return { bytes: Buffer.from(json, "utf8"), type: "application/json" };

@@ -224,6 +224,8 @@ export class LiveBackend implements ReplicaEvents {
   #expire(call: Call): void {
     const where = call.state === "queued" ? "while it waited for a replica" : "before the handler answered";
     this.abandon(call);
-    call.sink.fault(fault("deadline_exceeded", `the request's deadline passed ${where}`, { backend: this.name, limit: "requestTimeoutMs" }));
+    call.sink.fault(
+      fault("deadline_exceeded", `the request's deadline passed ${where}`, { backend: this.name, limit: "requestTimeoutMs" }),
+    );
   }
 }

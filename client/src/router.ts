@@ -4,7 +4,15 @@
 import { fault } from "@headgate/core";
 import { Call, type CallSink } from "./call.ts";
 import { LiveBackend } from "./live-backend.ts";
-import { type CompiledEndpoint, type CompiledTable, type SplitCursor, compileTable, isNewer, pickBackend, tableProblem } from "./model/routing-table.ts";
+import {
+  type CompiledEndpoint,
+  type CompiledTable,
+  type SplitCursor,
+  compileTable,
+  isNewer,
+  pickBackend,
+  tableProblem,
+} from "./model/routing-table.ts";
 import { nextPoint, nextShadowPoint } from "./model/split.ts";
 import type { RoutingTable } from "./model/table.ts";
 
@@ -150,7 +158,19 @@ export class Router {
       endpoint.cursor.shadowPoint = nextShadowPoint(endpoint.cursor.shadowPoint);
       if (endpoint.cursor.shadowPoint >= proportion || this.#shadows >= MOST_SHADOWS) continue;
       this.#shadows++;
-      const copy: Call = new Call(call.endpoint, call.method, call.target, call.headers, call.requestId, call.deadline, new Discard(this, () => copy, () => this.#shadows--));
+      const copy: Call = new Call(
+        call.endpoint,
+        call.method,
+        call.target,
+        call.headers,
+        call.requestId,
+        call.deadline,
+        new Discard(
+          this,
+          () => copy,
+          () => this.#shadows--,
+        ),
+      );
       copy.params = call.params;
       copy.callMethod = call.callMethod;
       copy.shadow = true;
@@ -189,4 +209,3 @@ class Discard implements CallSink {
     // A copy's body is whole from the start.
   }
 }
-

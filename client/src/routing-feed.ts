@@ -73,7 +73,10 @@ export class RoutingFeed {
       },
     );
     this.#stream = stream;
-    this.#say(stream, { $case: "hello", value: { bridgeId: this.#identity.bridgeId, pid: process.pid, httpPort: this.#identity.httpPort } });
+    this.#say(stream, {
+      $case: "hello",
+      value: { bridgeId: this.#identity.bridgeId, pid: process.pid, httpPort: this.#identity.httpPort },
+    });
     this.#loadTimer ??= setInterval(() => this.#tellLoad(), LIMITS.loadReportMs).unref();
   }
 

@@ -3,14 +3,7 @@
 
 import { LIMITS, fault } from "@headgate/core";
 import type * as pb from "@headgate/proto/fault";
-import {
-  HeaderMemo,
-  type ResponseFrames,
-  WireWriter,
-  readSessionResponse,
-  writeRequestOpen,
-  writeRequestRest,
-} from "@headgate/proto/wire";
+import { HeaderMemo, type ResponseFrames, WireWriter, readSessionResponse, writeRequestOpen, writeRequestRest } from "@headgate/proto/wire";
 import { faultFromProto } from "@headgate/rpc/fault-codec";
 import { type GrpcStream, openStream } from "@headgate/rpc/stream";
 import type { Call } from "./call.ts";
@@ -97,7 +90,14 @@ export class Session implements Link, ResponseFrames {
       call.sendCredit -= size;
       call.replayable = false;
       this.#open();
-      writeRequestRest(this.#writer, call.streamId, whole ? piece : piece.subarray(0, size), call.bodyEnded && pieces.length === 0, false, 0);
+      writeRequestRest(
+        this.#writer,
+        call.streamId,
+        whole ? piece : piece.subarray(0, size),
+        call.bodyEnded && pieces.length === 0,
+        false,
+        0,
+      );
       if (this.#writer.length > FLUSH_BYTES) this.#send();
       if (call.bodyEnded && pieces.length === 0) return;
     }

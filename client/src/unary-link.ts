@@ -104,7 +104,12 @@ export class UnaryLink implements Link {
     call.answered = true;
     this.#events.finished(call);
     const headers = head.headers.flatMap(({ name, value }) => [name, value]);
-    call.sink.head(head.status, headers, response.body.length > 0 ? Buffer.from(response.body.buffer, response.body.byteOffset, response.body.length) : null, true);
+    call.sink.head(
+      head.status,
+      headers,
+      response.body.length > 0 ? Buffer.from(response.body.buffer, response.body.byteOffset, response.body.length) : null,
+      true,
+    );
   }
 }
 

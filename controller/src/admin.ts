@@ -28,19 +28,18 @@ export function createAdminServer(parts: AdminParts): Server {
     } catch (error) {
       const source = error instanceof HeadgateError ? error : new HeadgateError(fault("internal", "internal error"));
       const { http, title } = FAULTS[source.code];
-      answer(http, { type: `urn:headgate:fault:${source.code}`, title, status: http, detail: source.message, code: source.code }, "application/problem+json");
+      answer(
+        http,
+        { type: `urn:headgate:fault:${source.code}`, title, status: http, detail: source.message, code: source.code },
+        "application/problem+json",
+      );
     }
   });
   server.on("clientError", (_error, socket) => socket.destroy());
   return server;
 }
 
-function respond(
-  { token, healthy, status }: AdminParts,
-  method: string,
-  url: string,
-  headers: IncomingHttpHeaders,
-): unknown {
+function respond({ token, healthy, status }: AdminParts, method: string, url: string, headers: IncomingHttpHeaders): unknown {
   if (!LOCAL_HOST.test(headers.host ?? "") || headers.origin !== undefined) {
     throw new HeadgateError(fault("permission_denied", "the admin server answers programs on this machine alone"));
   }
@@ -52,7 +51,9 @@ function respond(
     case "/-/status": {
       const given = bearerOf(headers.authorization);
       if (given === null || !tokenMatches(given, tokenHash(token))) {
-        throw new HeadgateError(fault("unauthenticated", 'the status needs the header "authorization: Bearer TOKEN" with the control token'));
+        throw new HeadgateError(
+          fault("unauthenticated", 'the status needs the header "authorization: Bearer TOKEN" with the control token'),
+        );
       }
       return GetStatusResponse.toJSON(status());
     }

@@ -16,12 +16,25 @@ afterEach(async () => {
 
 const handler = (source: string) => ({ kind: { $case: "inline" as const, value: { source, shape: 2 as const, acceptsBatches: false } } });
 const create = (name: string, source = "class {}", config: object = {}, requestId = "") =>
-  instance.client.createBackend({ requestId, spec: { name, handler: handler(source), args: [], config: { env: {}, methods: [], ...config } } });
+  instance.client.createBackend({
+    requestId,
+    spec: { name, handler: handler(source), args: [], config: { env: {}, methods: [], ...config } },
+  });
 const endpoint = (name: string, backend: string, route = `/${name}`) =>
   instance.client.createEndpoint({ spec: { name, route, methods: [], traffic: [{ backend, weight: 1 }], shadows: [] } });
 const tables = () => instance.launcher.running("bridge-").map((bridge) => bridge.table);
-const routed = (backend: string) => tables().map((table) => table?.backends.find((one) => one.name === backend)?.replicas.map((replica) => replica.id).sort());
-const running = (backend: string) => instance.launcher.running(`${backend}-`).map((process) => process.id).sort();
+const routed = (backend: string) =>
+  tables().map((table) =>
+    table?.backends
+      .find((one) => one.name === backend)
+      ?.replicas.map((replica) => replica.id)
+      .sort(),
+  );
+const running = (backend: string) =>
+  instance.launcher
+    .running(`${backend}-`)
+    .map((process) => process.id)
+    .sort();
 const soon = async (reached: () => boolean) => {
   for (let i = 0; i < 1_000 && !reached(); i++) await new Promise((resolve) => setTimeout(resolve, 5));
   expect(reached()).toBe(true);
@@ -57,7 +70,12 @@ describe("creating a backend", () => {
     ["../../../../../../etc/x.ts", "module_not_found"],
     ["/work/other.js", "module_not_found"],
   ])("whose module is %s starts no process", async (path, code) => {
-    const spec = { name: "b", handler: { kind: { $case: "module" as const, value: { path, exportName: "f" } } }, args: [], config: { env: {}, methods: [] } };
+    const spec = {
+      name: "b",
+      handler: { kind: { $case: "module" as const, value: { path, exportName: "f" } } },
+      args: [],
+      config: { env: {}, methods: [] },
+    };
     await expect(instance.client.createBackend({ spec })).rejects.toMatchObject({ code });
     expect(running("b")).toEqual([]);
   });
@@ -88,7 +106,10 @@ describe("an endpoint", () => {
   test("keeps its backend from being deleted", async () => {
     await create("b");
     await endpoint("e", "b");
-    await expect(instance.client.deleteBackend({ name: "b" })).rejects.toMatchObject({ code: "backend_in_use", details: { endpoints: "e" } });
+    await expect(instance.client.deleteBackend({ name: "b" })).rejects.toMatchObject({
+      code: "backend_in_use",
+      details: { endpoints: "e" },
+    });
     expect(await instance.client.deleteEndpoint({ name: "e" })).toEqual({ existed: true });
     expect(await instance.client.deleteEndpoint({ name: "e" })).toEqual({ existed: false });
     expect(await instance.client.deleteBackend({ name: "b" })).toEqual({ existed: true });
@@ -99,17 +120,28 @@ describe("an endpoint", () => {
     await create("b");
     await create("c", "class C {}");
     await endpoint("e", "b");
-    await instance.client.setTraffic({ endpoint: "e", traffic: [{ backend: "c", weight: 0.25 }, { backend: "b", weight: 0.75 }] });
+    await instance.client.setTraffic({
+      endpoint: "e",
+      traffic: [
+        { backend: "c", weight: 0.25 },
+        { backend: "b", weight: 0.75 },
+      ],
+    });
     await instance.client.setShadow({ endpoint: "e", backend: "c", proportion: 0.5 });
     const { endpoint: changed } = await instance.client.updateEndpoint({ name: "e", route: "", methods: ["post"], requestTimeoutMs: 5 });
     expect(changed?.spec).toMatchObject({
       route: "",
       methods: ["POST"],
       requestTimeoutMs: 5,
-      traffic: [{ backend: "b", weight: 0.75 }, { backend: "c", weight: 0.25 }],
+      traffic: [
+        { backend: "b", weight: 0.75 },
+        { backend: "c", weight: 0.25 },
+      ],
       shadows: [{ backend: "c", proportion: 0.5 }],
     });
-    await expect(instance.client.setTraffic({ endpoint: "e", traffic: [{ backend: "b", weight: 0.5 }] })).rejects.toMatchObject({ code: "invalid_argument" });
+    await expect(instance.client.setTraffic({ endpoint: "e", traffic: [{ backend: "b", weight: 0.5 }] })).rejects.toMatchObject({
+      code: "invalid_argument",
+    });
   });
 
   test("waits for no bridge that has died", async () => {
@@ -138,9 +170,17 @@ describe("updating a backend", () => {
   test("changes limits and user config without new processes", async () => {
     await create("b", "class {}", { numReplicas: 2 });
     const before = running("b");
-    const { backend } = await instance.client.updateBackend({ name: "b", config: { maxConcurrentQueries: 5, userConfig: { a: 1 }, env: {}, methods: [] }, configFields: [] });
+    const { backend } = await instance.client.updateBackend({
+      name: "b",
+      config: { maxConcurrentQueries: 5, userConfig: { a: 1 }, env: {}, methods: [] },
+      configFields: [],
+    });
     expect(running("b")).toEqual(before);
-    expect(backend).toMatchObject({ generation: 1, state: 2, spec: { config: { maxConcurrentQueries: 5, userConfig: { a: 1 }, numReplicas: 2 } } });
+    expect(backend).toMatchObject({
+      generation: 1,
+      state: 2,
+      spec: { config: { maxConcurrentQueries: 5, userConfig: { a: 1 }, numReplicas: 2 } },
+    });
   });
 
   test("replaces every replica by one of the new version", async () => {
@@ -158,7 +198,9 @@ describe("updating a backend", () => {
     await create("b", "class {}", { numReplicas: 2 });
     await endpoint("e", "b");
     const before = running("b");
-    await expect(instance.client.updateBackend({ name: "b", handler: handler("class { throws }"), configFields: [] })).rejects.toMatchObject({
+    await expect(
+      instance.client.updateBackend({ name: "b", handler: handler("class { throws }"), configFields: [] }),
+    ).rejects.toMatchObject({
       code: "constructor_failed",
       message: expect.stringContaining("app.ts:7"),
     });
@@ -172,13 +214,17 @@ describe("updating a backend", () => {
     await create("b");
     const config = (userConfig: unknown) => ({ name: "b", config: { userConfig, env: {}, methods: [] }, configFields: [] });
     await instance.client.updateBackend(config({ good: 1 }));
-    await expect(instance.client.updateBackend(config({ bad: 1 }))).rejects.toMatchObject({ code: "reconfigure_failed", details: { file: "app.ts" } });
+    await expect(instance.client.updateBackend(config({ bad: 1 }))).rejects.toMatchObject({
+      code: "reconfigure_failed",
+      details: { file: "app.ts" },
+    });
     expect((await instance.client.getBackend({ name: "b" })).backend?.spec?.config?.userConfig).toEqual({ good: 1 });
   });
 
   test("scales up and down", async () => {
     await create("b");
-    const scale = (numReplicas: number) => instance.client.updateBackend({ name: "b", config: { numReplicas, env: {}, methods: [] }, configFields: [] });
+    const scale = (numReplicas: number) =>
+      instance.client.updateBackend({ name: "b", config: { numReplicas, env: {}, methods: [] }, configFields: [] });
     await scale(4);
     expect(running("b")).toHaveLength(4);
     await scale(1);
@@ -209,7 +255,8 @@ test("logs come by backend, with their last lines first", async () => {
   const [id] = running("b");
   writeFileSync(join(instance.logDir, `${id}.log`), "one\ntwo\nthree\n");
   const lines: string[] = [];
-  for await (const { source, line } of instance.client.streamLogs({ source: "b", follow: false, tailLines: 2 })) lines.push(`${source}: ${line}`);
+  for await (const { source, line } of instance.client.streamLogs({ source: "b", follow: false, tailLines: 2 }))
+    lines.push(`${source}: ${line}`);
   expect(lines).toEqual([`${id}: two`, `${id}: three`]);
   const none = instance.client.streamLogs({ source: "nobody", follow: false, tailLines: 1 });
   await expect(none[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: "source_not_found" });

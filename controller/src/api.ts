@@ -64,7 +64,8 @@ export function controllerService(parts: ApiParts): pb.ControllerServiceImplemen
       const end = cluster.rolloutEnd(name, revision);
       if (end?.kind === "failed") throw new HeadgateError(end.reason);
       const backend = cluster.desired.backends.get(name);
-      if (backend === undefined) throw new HeadgateError(fault("backend_changed", `backend "${name}" was deleted meanwhile`, { backend: name }));
+      if (backend === undefined)
+        throw new HeadgateError(fault("backend_changed", `backend "${name}" was deleted meanwhile`, { backend: name }));
       return end !== null || backend.rollout.phase === "steady" || backend.revision > revision;
     }, signal);
   }
@@ -97,12 +98,15 @@ export function controllerService(parts: ApiParts): pb.ControllerServiceImplemen
     const { requestId } = request;
     if (requestId === "") return work();
     if (requestId.length > LIMITS.requestIdBytes) {
-      throw new HeadgateError(fault("invalid_argument", `request_id must be at most ${LIMITS.requestIdBytes} bytes`, { field: "request_id" }));
+      throw new HeadgateError(
+        fault("invalid_argument", `request_id must be at most ${LIMITS.requestIdBytes} bytes`, { field: "request_id" }),
+      );
     }
     const hash = createHash("sha256").update(method).update(codec.request.encode(request).finish()).digest("hex");
     const before = parts.store.request(requestId);
     if (before !== null) {
-      if (before.hash !== hash) throw new HeadgateError(fault("request_id_reused", `request_id "${requestId}" was used for another request`, { requestId }));
+      if (before.hash !== hash)
+        throw new HeadgateError(fault("request_id_reused", `request_id "${requestId}" was used for another request`, { requestId }));
       return codec.response.decode(before.response);
     }
     const response = await work();
@@ -116,7 +120,10 @@ export function controllerService(parts: ApiParts): pb.ControllerServiceImplemen
         const spec = valid(backendSpecFromProto(request.spec));
         checkModule(spec.handler, parts.root);
         // Replicas of a deleted backend of this name that still take requests would be taken for the new one's.
-        await cluster.until(() => cluster.desired.backends.has(spec.name) || cluster.pool.of(spec.name).every((replica) => replica.state === "draining"), signal);
+        await cluster.until(
+          () => cluster.desired.backends.has(spec.name) || cluster.pool.of(spec.name).every((replica) => replica.state === "draining"),
+          signal,
+        );
         const after = cluster.apply({ kind: "createBackend", spec });
         await rollout(spec.name, after.backends.get(spec.name)?.revision ?? 0, signal);
         return backend(spec.name);
@@ -125,7 +132,9 @@ export function controllerService(parts: ApiParts): pb.ControllerServiceImplemen
     getBackend: async ({ name }) => backend(name),
 
     listBackends: async () => ({
-      backends: [...cluster.desired.backends.values()].map((one) => backendStatus(cluster, one)).sort((a, b) => ((a.spec?.name ?? "") < (b.spec?.name ?? "") ? -1 : 1)),
+      backends: [...cluster.desired.backends.values()]
+        .map((one) => backendStatus(cluster, one))
+        .sort((a, b) => ((a.spec?.name ?? "") < (b.spec?.name ?? "") ? -1 : 1)),
     }),
 
     updateBackend: (request, { signal }) =>
@@ -157,7 +166,9 @@ export function controllerService(parts: ApiParts): pb.ControllerServiceImplemen
     getEndpoint: async ({ name }) => endpoint(name),
 
     listEndpoints: async () => ({
-      endpoints: [...cluster.desired.endpoints.values()].map(endpointStatus).sort((a, b) => ((a.spec?.name ?? "") < (b.spec?.name ?? "") ? -1 : 1)),
+      endpoints: [...cluster.desired.endpoints.values()]
+        .map(endpointStatus)
+        .sort((a, b) => ((a.spec?.name ?? "") < (b.spec?.name ?? "") ? -1 : 1)),
     }),
 
     updateEndpoint: (request, { signal }) =>
@@ -223,8 +234,10 @@ interface Codec<T> {
 
 /** All of an instance. */
 export function instanceStatus({ cluster, bridges, version, startedAtMs, urls }: ApiParts): pb.GetStatusResponse {
-  const byName = (a: { readonly spec?: { readonly name: string } | undefined }, b: { readonly spec?: { readonly name: string } | undefined }): number =>
-    (a.spec?.name ?? "") < (b.spec?.name ?? "") ? -1 : 1;
+  const byName = (
+    a: { readonly spec?: { readonly name: string } | undefined },
+    b: { readonly spec?: { readonly name: string } | undefined },
+  ): number => ((a.spec?.name ?? "") < (b.spec?.name ?? "") ? -1 : 1);
   return {
     controller: {
       pid: process.pid,

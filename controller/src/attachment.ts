@@ -64,7 +64,11 @@ function join(cluster: Cluster, kind: NonNullable<AttachRequest["kind"]>, outbox
   }
 }
 
-function readyEvent(cluster: Cluster, id: string, { session, acceptsBatches }: { readonly session: boolean; readonly acceptsBatches: boolean }): ReplicaEvent {
+function readyEvent(
+  cluster: Cluster,
+  id: string,
+  { session, acceptsBatches }: { readonly session: boolean; readonly acceptsBatches: boolean },
+): ReplicaEvent {
   const configured = cluster.pool.entries.get(id)?.record.revision ?? 0;
   return { kind: "ready", session, acceptsBatches, configured };
 }

@@ -4,7 +4,12 @@
 import { createHash, randomBytes } from "node:crypto";
 import { createServer } from "node:net";
 import { HeadgateError, LIMITS, fault } from "@headgate/core";
-import { BridgeBoot, type RoutingServiceImplementation, type WatchRoutingRequest, type WatchRoutingResponse } from "@headgate/proto/routing";
+import {
+  BridgeBoot,
+  type RoutingServiceImplementation,
+  type WatchRoutingRequest,
+  type WatchRoutingResponse,
+} from "@headgate/proto/routing";
 import { bearerOf } from "@headgate/rpc";
 import type { Launcher, ManagedProcess } from "./launcher.ts";
 import { Outbox } from "./outbox.ts";
@@ -71,7 +76,11 @@ export class Bridges {
     const adopted: Bridge[] = [];
     for (const record of records) {
       const process = this.#parts.launcher.adopt(record.pid, record.processStart);
-      const fits = record.httpHost === this.#parts.httpHost && (httpPort === 0 || record.httpPort === httpPort) && record.httpPort !== 0 && adopted.length < count;
+      const fits =
+        record.httpHost === this.#parts.httpHost &&
+        (httpPort === 0 || record.httpPort === httpPort) &&
+        record.httpPort !== 0 &&
+        adopted.length < count;
       if (process === null || !fits) {
         process?.kill("SIGTERM");
         this.#parts.store.removeBridge(record.id);
@@ -108,7 +117,9 @@ export class Bridges {
   get failure(): HeadgateError | null {
     const failing = this.list.find((bridge) => bridge.failures >= 3);
     if (failing === undefined) return null;
-    return new HeadgateError(fault("start_failed", `the HTTP bridge does not come up; headgate logs ${failing.id} shows why`, { bridge: failing.id }));
+    return new HeadgateError(
+      fault("start_failed", `the HTTP bridge does not come up; headgate logs ${failing.id} shows why`, { bridge: failing.id }),
+    );
   }
 
   /** The id that a bridge's token belongs to; null: none. */
@@ -145,8 +156,7 @@ export class Bridges {
           bridge.outbox.push({ kind: { $case: "drain", value: { timeoutMs: LIMITS.drainTimeoutMs } } });
           // So that no table takes its place before it is read.
           bridge.outbox.close();
-        }
-        else process.kill("SIGTERM");
+        } else process.kill("SIGTERM");
         const late = setTimeout(() => process.kill("SIGKILL"), LIMITS.drainTimeoutMs + 1_000);
         await process.exited;
         clearTimeout(late);
@@ -205,7 +215,14 @@ export class Bridges {
     const { launcher, store, feed, controlAddress, httpHost } = this.#parts;
     const boot = BridgeBoot.toJSON({ bridgeId: id, controlAddress, token, httpHost, httpPort: this.#httpPort });
     const process = launcher.launch({ id, program: "bridge", boot, env: {} });
-    const record: BridgeRecord = { id, pid: process.pid, processStart: process.start, tokenHash: hashOf(token), httpHost, httpPort: this.#httpPort };
+    const record: BridgeRecord = {
+      id,
+      pid: process.pid,
+      processStart: process.start,
+      tokenHash: hashOf(token),
+      httpHost,
+      httpPort: this.#httpPort,
+    };
     bridge.state = "launching";
     feed.expect(id, false);
     this.#run(bridge, id, process, record);
@@ -282,11 +299,20 @@ export function probePort(host: string, port: number): Promise<void> {
 export function portFault(host: string, port: number, what: "HTTP" | "control" | "admin", error: NodeJS.ErrnoException): HeadgateError {
   const flag = `--${what.toLowerCase()}-port`;
   if (error.code === "EADDRINUSE") {
-    return new HeadgateError(fault("port_taken", `port ${port} on ${host} is taken by another program; give another one with ${flag}, or ${flag} 0 for any free one`, { port: String(port) }), {
-      cause: error,
-    });
+    return new HeadgateError(
+      fault(
+        "port_taken",
+        `port ${port} on ${host} is taken by another program; give another one with ${flag}, or ${flag} 0 for any free one`,
+        { port: String(port) },
+      ),
+      {
+        cause: error,
+      },
+    );
   }
-  return new HeadgateError(fault("bind_refused", `${what} cannot listen on ${host}:${port}: ${error.message}`, { port: String(port) }), { cause: error });
+  return new HeadgateError(fault("bind_refused", `${what} cannot listen on ${host}:${port}: ${error.message}`, { port: String(port) }), {
+    cause: error,
+  });
 }
 
 function hashOf(token: string): string {

@@ -212,7 +212,8 @@ export class Cluster {
       }
     }
     await this.until(() => {
-      for (const { replica } of this.pool.entries.values()) if (replica.state === "draining" && replica.drained) this.pool.stop(replica.id, false);
+      for (const { replica } of this.pool.entries.values())
+        if (replica.state === "draining" && replica.drained) this.pool.stop(replica.id, false);
       return this.pool.entries.size === 0;
     }, signal);
     for (const timeout of timeouts) clearTimeout(timeout);

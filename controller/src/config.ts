@@ -49,12 +49,20 @@ export function readConfig(argv: readonly string[], env: Readonly<Record<string,
   const number = (name: keyof typeof DEFAULTS, min: number, max: number): number => {
     const value = Number(text(name));
     if (Number.isInteger(value) && value >= min && value <= max && text(name) !== "") return value;
-    throw new HeadgateError(fault("invalid_argument", `--${name} must be a whole number from ${min} to ${max}, not ${JSON.stringify(text(name))}`, { field: name }));
+    throw new HeadgateError(
+      fault("invalid_argument", `--${name} must be a whole number from ${min} to ${max}, not ${JSON.stringify(text(name))}`, {
+        field: name,
+      }),
+    );
   };
   const httpHost = text("http-host");
   if (!LOOPBACK.test(httpHost)) {
     throw new HeadgateError(
-      fault("bind_refused", `HTTP on ${httpHost} would be open to the network without authentication; use 127.0.0.1 and put a proxy in front`, { host: httpHost }),
+      fault(
+        "bind_refused",
+        `HTTP on ${httpHost} would be open to the network without authentication; use 127.0.0.1 and put a proxy in front`,
+        { host: httpHost },
+      ),
     );
   }
   return {

@@ -136,7 +136,9 @@ function managed(child: ChildProcess): ManagedProcess {
   });
   const { pid } = child;
   if (pid === undefined) {
-    throw new HeadgateError(fault("replica_exited", `${JSON.stringify(child.spawnfile)} cannot be started: is it installed and executable?`));
+    throw new HeadgateError(
+      fault("replica_exited", `${JSON.stringify(child.spawnfile)} cannot be started: is it installed and executable?`),
+    );
   }
   return { pid, start: processStart(pid) ?? "", exited, kill: (signal) => void child.kill(signal) };
 }

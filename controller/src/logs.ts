@@ -35,7 +35,11 @@ export async function* streamLogs(
   while (!signal.aborted) {
     const ids = sourcesOf(logDir, request.source);
     if (first && ids.length === 0 && !known) {
-      throw new HeadgateError(fault("source_not_found", `nothing called "${request.source}" has written a log; headgate status shows what there is`, { source: request.source }));
+      throw new HeadgateError(
+        fault("source_not_found", `nothing called "${request.source}" has written a log; headgate status shows what there is`, {
+          source: request.source,
+        }),
+      );
     }
     for (const id of ids) {
       const file = join(logDir, `${id}.log`);
@@ -65,7 +69,12 @@ async function lastLines(file: string, size: number, count: number): Promise<str
   }
 }
 
-async function* newLines(id: string, file: string, offsets: Map<string, number>, rests: Map<string, string>): AsyncGenerator<StreamLogsResponse, void, undefined> {
+async function* newLines(
+  id: string,
+  file: string,
+  offsets: Map<string, number>,
+  rests: Map<string, string>,
+): AsyncGenerator<StreamLogsResponse, void, undefined> {
   const { size } = statSync(file);
   let at = offsets.get(id) ?? 0;
   // It was cut meanwhile.

@@ -79,7 +79,15 @@ async function main(config: Config): Promise<void> {
     log,
     feed: (onChange) => new RoutingFeed(stored.epoch, stored.incarnation, onChange),
   });
-  const bridges = new Bridges({ launcher, store, feed: cluster.feed, controlAddress: `unix:${controlSocket}`, httpHost: config.httpHost, log, changed: () => undefined });
+  const bridges = new Bridges({
+    launcher,
+    store,
+    feed: cluster.feed,
+    controlAddress: `unix:${controlSocket}`,
+    httpHost: config.httpHost,
+    log,
+    changed: () => undefined,
+  });
 
   let adminUrl = "";
   const httpUrl = (): string => `http://${config.httpHost}:${bridges.httpPort}`;
@@ -125,7 +133,8 @@ async function main(config: Config): Promise<void> {
         token: dir.token,
         bridgeOfToken: (token) => bridges.idOfToken(token),
         healthy: () => bridges.ready,
-        onUnexpected: (error, path) => log("error", "a call failed", { path, error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
+        onUnexpected: (error, path) =>
+          log("error", "a call failed", { path, error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
       },
       [`unix:${controlSocket}`, `127.0.0.1:${config.controlPort}`],
     );
@@ -159,7 +168,15 @@ async function main(config: Config): Promise<void> {
     await shutdown(true);
     return;
   }
-  const instance: InstanceFile = { pid: process.pid, version, controlAddress: `127.0.0.1:${controlPort}`, httpUrl: httpUrl(), adminUrl, root: config.root, startedAtMs };
+  const instance: InstanceFile = {
+    pid: process.pid,
+    version,
+    controlAddress: `127.0.0.1:${controlPort}`,
+    httpUrl: httpUrl(),
+    adminUrl,
+    root: config.root,
+    startedAtMs,
+  };
   writeInstanceFile(dir, instance);
   log("info", "ready", { ...instance });
   report({ ready: instance });
@@ -174,7 +191,8 @@ try {
   await main(readConfig(process.argv.slice(2), process.env));
 } catch (error) {
   const source = error instanceof HeadgateError ? error : null;
-  if (source === null) log("error", "the controller cannot start", { error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+  if (source === null)
+    log("error", "the controller cannot start", { error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
   const message = error instanceof Error ? error.message : String(error);
   report({ fault: source === null ? fault("start_failed", message) : fault(source.code, source.message, source.details) });
   process.exit(1);

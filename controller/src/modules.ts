@@ -15,12 +15,19 @@ export function checkModule(handler: Handler, root: string): void {
     realRoot = realpathSync(root);
     real = realpathSync(file);
   } catch (error) {
-    throw new HeadgateError(fault("module_not_found", `there is no module ${handler.path}; relative paths start at the instance's root, ${root}`, { path: handler.path }), {
-      cause: error,
-    });
+    throw new HeadgateError(
+      fault("module_not_found", `there is no module ${handler.path}; relative paths start at the instance's root, ${root}`, {
+        path: handler.path,
+      }),
+      {
+        cause: error,
+      },
+    );
   }
   const inside = relative(realRoot, real);
   if (inside === ".." || inside.startsWith(`..${sep}`) || resolve(inside) === inside) {
-    throw new HeadgateError(fault("module_outside_root", `module ${handler.path} lies outside the instance's root, ${root}`, { path: handler.path }));
+    throw new HeadgateError(
+      fault("module_outside_root", `module ${handler.path} lies outside the instance's root, ${root}`, { path: handler.path }),
+    );
   }
 }

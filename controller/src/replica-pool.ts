@@ -108,7 +108,17 @@ export class ReplicaPool {
       startedAtMs,
     };
     const replica = launched({ id, backend: spec.name, generation, address, startedAtMs, pid: process.pid });
-    this.#add({ replica, process, outbox: null, tokenHash: hashOf(joinToken), record, exception: null, verdict: null, stopping: false, constructorTimer: null });
+    this.#add({
+      replica,
+      process,
+      outbox: null,
+      tokenHash: hashOf(joinToken),
+      record,
+      exception: null,
+      verdict: null,
+      stopping: false,
+      constructorTimer: null,
+    });
     this.#store.putReplica(record);
   }
 
@@ -125,7 +135,17 @@ export class ReplicaPool {
       }
       const { id, backend, generation, address, startedAtMs, pid } = record;
       const replica = launched({ id, backend, generation, address, startedAtMs, pid });
-      this.#add({ replica, process, outbox: null, tokenHash: record.resumeHash, record, exception: null, verdict: null, stopping: false, constructorTimer: null });
+      this.#add({
+        replica,
+        process,
+        outbox: null,
+        tokenHash: record.resumeHash,
+        record,
+        exception: null,
+        verdict: null,
+        stopping: false,
+        constructorTimer: null,
+      });
       adopted.push(id);
     }
     return adopted;
@@ -194,10 +214,14 @@ export class ReplicaPool {
     const { id, backend, startedAtMs } = entry.replica;
     this.entries.set(id, entry);
     entry.constructorTimer = setTimeout(() => {
-      entry.verdict = fault("constructor_timeout", `the handler of backend "${backend}" was not ready after ${this.#config.constructorTimeoutMs} ms`, {
-        backend,
-        limit: "constructorTimeoutMs",
-      });
+      entry.verdict = fault(
+        "constructor_timeout",
+        `the handler of backend "${backend}" was not ready after ${this.#config.constructorTimeoutMs} ms`,
+        {
+          backend,
+          limit: "constructorTimeoutMs",
+        },
+      );
       entry.process.kill("SIGKILL");
     }, this.#config.constructorTimeoutMs);
     void entry.process.exited.then((exit) => this.#exited(entry, exit, Date.now() - startedAtMs));

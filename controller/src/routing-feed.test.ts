@@ -7,7 +7,14 @@ import { RoutingFeed } from "./routing-feed.ts";
 const table = (revision: number, ...ids: readonly string[]): Projection => ({
   revision,
   endpoints: [],
-  backends: [{ name: "b", maxConcurrentQueries: 1, maxQueuedRequests: 1, replicas: ids.map((id) => ({ id, address: `unix:/${id}`, session: true })) }],
+  backends: [
+    {
+      name: "b",
+      maxConcurrentQueries: 1,
+      maxQueuedRequests: 1,
+      replicas: ids.map((id) => ({ id, address: `unix:/${id}`, session: true })),
+    },
+  ],
 });
 const numbered = (incarnation: number, counter: number): bigint => (BigInt(incarnation) << 32n) + BigInt(counter);
 

@@ -9,9 +9,21 @@ import { BridgeBoot, RoutingServiceDefinition } from "@headgate/proto/routing";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type TestInstance, startTestInstance } from "./test-instance.ts";
 
-const SERVICES = [ControllerServiceDefinition, RoutingServiceDefinition, HealthDefinition, ServerReflectionDefinition, ServerReflectionAlphaDefinition] as const;
+const SERVICES = [
+  ControllerServiceDefinition,
+  RoutingServiceDefinition,
+  HealthDefinition,
+  ServerReflectionDefinition,
+  ServerReflectionAlphaDefinition,
+] as const;
 const RPCS = SERVICES.flatMap((service) =>
-  Object.entries(service.methods).map(([method, { requestStream, responseStream }]) => ({ service, method, requestStream, responseStream, name: `${service.fullName}/${method}` })),
+  Object.entries(service.methods).map(([method, { requestStream, responseStream }]) => ({
+    service,
+    method,
+    requestStream,
+    responseStream,
+    name: `${service.fullName}/${method}`,
+  })),
 );
 type Rpc = (typeof RPCS)[number];
 
@@ -49,9 +61,12 @@ describe.each(RPCS)("$name", (rpc) => {
     expect(await call(rpc, undefined)).toBe("unauthenticated");
   });
 
-  test.each(["wrong", "a-control-token-of-at-least-32-character", "a-control-token-of-at-least-32-charactersX"])("is refused with the token %j", async (token) => {
-    expect(await call(rpc, token)).toBe("unauthenticated");
-  });
+  test.each(["wrong", "a-control-token-of-at-least-32-character", "a-control-token-of-at-least-32-charactersX"])(
+    "is refused with the token %j",
+    async (token) => {
+      expect(await call(rpc, token)).toBe("unauthenticated");
+    },
+  );
 
   test("lets a bridge's token in for routing alone", async () => {
     expect(await call(rpc, bridgeToken())).toBe(rpc.service === RoutingServiceDefinition ? "let in" : "permission_denied");
@@ -67,27 +82,41 @@ describe.each(RPCS)("$name", (rpc) => {
 
 test.each([
   ["an unknown replica", { $case: "register", value: { replicaId: "none", joinToken: "x", pid: 1 } }],
-  ["a resume of an unknown replica", { $case: "resume", value: { replicaId: "none", resumeToken: "x", pid: 1, ready: undefined, draining: false } }],
+  [
+    "a resume of an unknown replica",
+    { $case: "resume", value: { replicaId: "none", resumeToken: "x", pid: 1, ready: undefined, draining: false } },
+  ],
   ["a first message that is neither", { $case: "drained", value: {} }],
 ] as const)("Attach refuses %s, whoever calls", async (_what, kind) => {
-  const attach = instance.open(instance.token).client(AttachmentServiceDefinition).attach(
-    (async function* () {
-      yield { kind };
-    })(),
-  );
+  const attach = instance
+    .open(instance.token)
+    .client(AttachmentServiceDefinition)
+    .attach(
+      (async function* () {
+        yield { kind };
+      })(),
+    );
   await expect(attach[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: "unauthenticated" });
 });
 
 test("a join token is good for one register", async () => {
   await instance.client.createBackend({
-    spec: { name: "once", handler: { kind: { $case: "inline", value: { source: "() => 1", shape: 1, acceptsBatches: false } } }, args: [], config: { env: {}, methods: [] } },
+    spec: {
+      name: "once",
+      handler: { kind: { $case: "inline", value: { source: "() => 1", shape: 1, acceptsBatches: false } } },
+      args: [],
+      config: { env: {}, methods: [] },
+    },
   });
   const { replicaId, joinToken } = Boot.fromJSON(instance.launcher.running("once-")[0]?.boot);
-  const attach = instance.open(undefined).client(AttachmentServiceDefinition).attach(
-    (async function* () {
-      yield { kind: { $case: "register" as const, value: { replicaId, joinToken, pid: 1 } } };
-    })(),
-  );
+  const attach = instance
+    .open(undefined)
+    .client(AttachmentServiceDefinition)
+    .attach(
+      (async function* () {
+        yield { kind: { $case: "register" as const, value: { replicaId, joinToken, pid: 1 } } };
+      })(),
+    );
   await expect(attach[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: "unauthenticated" });
 });
 
@@ -111,7 +140,12 @@ test("reflection lists every service, and describes them with all they import", 
   expect(answers[0]).toMatchObject({ value: { service: expect.arrayContaining(names) } });
   const files = answers[1] as { readonly value: { readonly fileDescriptorProto: readonly Uint8Array[] } };
   expect(files.value.fileDescriptorProto.map((file) => Buffer.from(file).toString("latin1", 2, 2 + (file[1] ?? 0)))).toEqual(
-    expect.arrayContaining(["headgate/v1/controller.proto", "headgate/v1/backend.proto", "headgate/v1/fault.proto", "google/protobuf/struct.proto"]),
+    expect.arrayContaining([
+      "headgate/v1/controller.proto",
+      "headgate/v1/backend.proto",
+      "headgate/v1/fault.proto",
+      "google/protobuf/struct.proto",
+    ]),
   );
   expect(answers[2]).toMatchObject({ $case: "errorResponse", value: { errorCode: 5 } });
 });

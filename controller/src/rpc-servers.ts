@@ -6,7 +6,16 @@ import { HealthDefinition } from "@headgate/proto/grpc/health/v1/health";
 import { ServerReflectionDefinition as ReflectionDefinition } from "@headgate/proto/grpc/reflection/v1/reflection";
 import { ServerReflectionDefinition as ReflectionAlphaDefinition } from "@headgate/proto/grpc/reflection/v1alpha/reflection";
 import { RoutingServiceDefinition, type RoutingServiceImplementation } from "@headgate/proto/routing";
-import { type Guard, type RpcServer, authServerMiddleware, healthService, listenRpc, reflectionService, tokenHash, tokenMatches } from "@headgate/rpc";
+import {
+  type Guard,
+  type RpcServer,
+  authServerMiddleware,
+  healthService,
+  listenRpc,
+  reflectionService,
+  tokenHash,
+  tokenMatches,
+} from "@headgate/rpc";
 
 /** What the servers offer. */
 export interface RpcServices {

@@ -58,7 +58,8 @@ function openFailure(file: string, error: unknown, holder: () => number | null):
     const message = `${who} runs on the state directory ${dirname(file)}; end it, or give another directory with --state-dir`;
     return new HeadgateError(fault("state_dir_in_use", message, { file, ...(pid === null ? {} : { pid: String(pid) }) }), { cause: error });
   }
-  if (code === 11 || code === 26) return new HeadgateError(fault("store_corrupt", `${file} is damaged (${why}); move it away to start anew`, { file }), { cause: error });
+  if (code === 11 || code === 26)
+    return new HeadgateError(fault("store_corrupt", `${file} is damaged (${why}); move it away to start anew`, { file }), { cause: error });
   return new HeadgateError(fault("state_dir_unusable", `${file} cannot be opened: ${why}`, { file }), { cause: error });
 }
 
@@ -73,7 +74,9 @@ class SqliteStore implements Store {
     this.#file = file;
     const version = this.#meta("schema") ?? String(SCHEMA_VERSION);
     if (version !== String(SCHEMA_VERSION)) {
-      throw new HeadgateError(fault("store_corrupt", `${file} was written by a Headgate with another schema (${version}, here ${SCHEMA_VERSION})`, { file }));
+      throw new HeadgateError(
+        fault("store_corrupt", `${file} was written by a Headgate with another schema (${version}, here ${SCHEMA_VERSION})`, { file }),
+      );
     }
     const epoch = this.#meta("epoch") ?? randomUUID();
     const incarnation = Number(this.#meta("incarnation") ?? "0") + 1;
@@ -147,7 +150,10 @@ class SqliteStore implements Store {
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
       const why = error instanceof Error ? error.message : String(error);
-      throw new HeadgateError(fault("store_unavailable", `the state cannot be written (${why}); nothing was changed`, { file: this.#file }), { cause: error });
+      throw new HeadgateError(
+        fault("store_unavailable", `the state cannot be written (${why}); nothing was changed`, { file: this.#file }),
+        { cause: error },
+      );
     }
   }
 
@@ -168,7 +174,11 @@ class SqliteStore implements Store {
         const name = String(row.name);
         const body = String(row.body);
         if (checksum(kind, name, body) !== row.sum) {
-          throw new HeadgateError(fault("store_corrupt", `${kind} "${name}" in ${this.#file} is damaged; restore the file or move it away to start anew`, { file: this.#file }));
+          throw new HeadgateError(
+            fault("store_corrupt", `${kind} "${name}" in ${this.#file} is damaged; restore the file or move it away to start anew`, {
+              file: this.#file,
+            }),
+          );
         }
         return [name, JSON.parse(body)];
       });
@@ -181,7 +191,9 @@ class SqliteStore implements Store {
 
   #put(kind: Kind, name: string, value: unknown): void {
     const body = JSON.stringify(value);
-    this.#db.prepare("INSERT OR REPLACE INTO rows (kind, name, body, sum) VALUES (?, ?, ?, ?)").run(kind, name, body, checksum(kind, name, body));
+    this.#db
+      .prepare("INSERT OR REPLACE INTO rows (kind, name, body, sum) VALUES (?, ?, ?, ?)")
+      .run(kind, name, body, checksum(kind, name, body));
   }
 
   #remove(kind: Kind, name: string): void {

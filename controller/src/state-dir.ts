@@ -54,7 +54,12 @@ export function openStateDir(path: string): StateDir {
   } catch (error) {
     if (error instanceof HeadgateError) throw error;
     const why = error instanceof Error ? error.message : String(error);
-    throw new HeadgateError(fault("state_dir_unusable", `the state directory ${path} cannot be used: ${why}; give another one with --state-dir`, { stateDir: path }), { cause: error });
+    throw new HeadgateError(
+      fault("state_dir_unusable", `the state directory ${path} cannot be used: ${why}; give another one with --state-dir`, {
+        stateDir: path,
+      }),
+      { cause: error },
+    );
   }
 }
 

@@ -27,7 +27,11 @@ export function backendStatus(cluster: Cluster, backend: DesiredBackend): pb.Bac
   };
 }
 
-function backendState(cluster: Cluster, { spec, generation, rollout }: DesiredBackend, replicas: readonly Replica[]): pb.BackendStatus_State {
+function backendState(
+  cluster: Cluster,
+  { spec, generation, rollout }: DesiredBackend,
+  replicas: readonly Replica[],
+): pb.BackendStatus_State {
   if (rollout.phase === "creating") return pb.BackendStatus_State.CREATING;
   if (rollout.phase === "updating") return pb.BackendStatus_State.UPDATING;
   const serving = replicas.filter((replica) => replica.state === "serving" && replica.generation === generation).length;

@@ -30,7 +30,12 @@ function decideAll(desired: Desired, ...commands: readonly Command[]): Desired {
   }, desired);
 }
 
-const spec = parseBackendSpec({ name: "b", handler: { kind: "module", path: "./m.ts", exportName: "f" }, args: [1, "ä"], config: { userConfig: { deep: [null] } } });
+const spec = parseBackendSpec({
+  name: "b",
+  handler: { kind: "module", path: "./m.ts", exportName: "f" },
+  args: [1, "ä"],
+  config: { userConfig: { deep: [null] } },
+});
 if (!spec.ok) throw new Error(spec.error.message);
 const endpoint = parseEndpointSpec({ name: "e", route: "/e", traffic: [{ backend: "b", weight: 1 }] });
 if (!endpoint.ok) throw new Error(endpoint.error.message);
@@ -40,7 +45,17 @@ const FULL = decideAll(
   { kind: "rolledOut", name: "b", generation: 1 },
   { kind: "createEndpoint", spec: endpoint.value },
 );
-const REPLICA: ReplicaRecord = { id: "b-1", backend: "b", generation: 1, pid: 7, processStart: "99", address: "unix:/r", resumeHash: "", revision: 1, startedAtMs: 5 };
+const REPLICA: ReplicaRecord = {
+  id: "b-1",
+  backend: "b",
+  generation: 1,
+  pid: 7,
+  processStart: "99",
+  address: "unix:/r",
+  resumeHash: "",
+  revision: 1,
+  startedAtMs: 5,
+};
 const BRIDGE: BridgeRecord = { id: "bridge-1", pid: 8, processStart: "98", tokenHash: "ab", httpHost: "127.0.0.1", httpPort: 80 };
 
 const KINDS: readonly [string, () => () => Store][] = [
@@ -118,7 +133,9 @@ describe.each(KINDS)("a %s store", (_kind, make) => {
 test("a second store on the same file is refused, and the refusal names the process that has it", () => {
   const file = newFile();
   using _first = openSqliteStore(file);
-  expect(() => openSqliteStore(file, () => 4242)).toThrow(expect.objectContaining({ code: "state_dir_in_use", details: expect.objectContaining({ pid: "4242" }) }));
+  expect(() => openSqliteStore(file, () => 4242)).toThrow(
+    expect.objectContaining({ code: "state_dir_in_use", details: expect.objectContaining({ pid: "4242" }) }),
+  );
 });
 
 test("a row that was changed behind its back is named, not guessed", () => {
@@ -129,7 +146,9 @@ test("a row that was changed behind its back is named, not guessed", () => {
   const db = new DatabaseSync(file);
   db.exec(`UPDATE rows SET body = replace(body, './m.ts', './x.ts')`);
   db.close();
-  expect(() => openSqliteStore(file)).toThrow(expect.objectContaining({ code: "store_corrupt", message: expect.stringContaining('backend "b"') }));
+  expect(() => openSqliteStore(file)).toThrow(
+    expect.objectContaining({ code: "store_corrupt", message: expect.stringContaining('backend "b"') }),
+  );
 });
 
 test("a file that is no store at all is named", async () => {

@@ -40,13 +40,26 @@ export async function startTestInstance(options: { readonly constructorTimeoutMs
   const cluster = new Cluster({
     store,
     launcher,
-    pool: { root, controlAddress: socket, address: (number) => `unix:${join(root, `r-${number}.sock`)}`, constructorTimeoutMs: options.constructorTimeoutMs ?? 10_000 },
+    pool: {
+      root,
+      controlAddress: socket,
+      address: (number) => `unix:${join(root, `r-${number}.sock`)}`,
+      constructorTimeoutMs: options.constructorTimeoutMs ?? 10_000,
+    },
     clock: { now: () => Date.now() },
     random: () => 0.5,
     log: () => undefined,
     feed: (onChange) => new RoutingFeed(stored.epoch, stored.incarnation, onChange),
   });
-  const bridges = new Bridges({ launcher, store, feed: cluster.feed, controlAddress: socket, httpHost: "127.0.0.1", log: () => undefined, changed: () => undefined });
+  const bridges = new Bridges({
+    launcher,
+    store,
+    feed: cluster.feed,
+    controlAddress: socket,
+    httpHost: "127.0.0.1",
+    log: () => undefined,
+    changed: () => undefined,
+  });
   const rpc = await serveRpc(
     {
       controller: controllerService({

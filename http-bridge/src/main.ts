@@ -5,7 +5,8 @@ import type { AddressInfo } from "node:net";
 import { Router, RoutingFeed, type RoutingTable } from "@headgate/client/data-plane";
 import { LIMITS } from "@headgate/core";
 import { BridgeBoot } from "@headgate/proto/routing";
-import { type BridgeState, createBridgeServer } from "./server.ts";
+import type { BridgeState } from "./bridge-state.ts";
+import { createBridgeServer } from "./server.ts";
 
 /** One JSON line on standard output, which is the bridge's log. */
 function log(level: "info" | "warn" | "error", msg: string, facts: Readonly<Record<string, unknown>> = {}): void {
@@ -36,19 +37,24 @@ function listen(): Promise<number> {
 async function main(): Promise<void> {
   // On a given port it listens only when it has a table, as other bridges may be serving there already.
   const port = boot.httpPort === 0 ? await listen() : boot.httpPort;
-  const feed = new RoutingFeed(boot.controlAddress, boot.token, { bridgeId: boot.bridgeId, httpPort: port }, {
-    table: async (table: RoutingTable) => {
-      const taken = router.apply(table);
-      // A table that comes while it drains opens no port anew.
-      if (!server.listening && !state.draining) await listen();
-      return taken;
+  const feed = new RoutingFeed(
+    boot.controlAddress,
+    boot.token,
+    { bridgeId: boot.bridgeId, httpPort: port },
+    {
+      table: async (table: RoutingTable) => {
+        const taken = router.apply(table);
+        // A table that comes while it drains opens no port anew.
+        if (!server.listening && !state.draining) await listen();
+        return taken;
+      },
+      drain: (timeoutMs) => void drain(timeoutMs),
+      load: () => ({ inFlight: router.inFlight, memoryBytes: process.memoryUsage.rss() }),
+      broken: (reason, fatal) => {
+        if (fatal) log("error", "the controller refuses this bridge", { error: reason.message });
+      },
     },
-    drain: (timeoutMs) => void drain(timeoutMs),
-    load: () => ({ inFlight: router.inFlight, memoryBytes: process.memoryUsage.rss() }),
-    broken: (reason, fatal) => {
-      if (fatal) log("error", "the controller refuses this bridge", { error: reason.message });
-    },
-  });
+  );
 
   /** Finishes the requests there are, then ends. */
   async function drain(timeoutMs: number): Promise<void> {

@@ -2,8 +2,8 @@
 
 import type { Router } from "@headgate/client/data-plane";
 import { fault } from "@headgate/core";
+import type { BridgeState } from "./bridge-state.ts";
 import type { Exchange } from "./exchange.ts";
-import type { BridgeState } from "./server.ts";
 
 const JSON_FIELDS = ["content-type", "application/json", "cache-control", "no-store"];
 

@@ -7,6 +7,7 @@ import type { Socket } from "node:net";
 import { Call, type LiveEndpoint, type Router } from "@headgate/client/data-plane";
 import { LIMITS, fault } from "@headgate/core";
 import { answerMalformed } from "./malformed.ts";
+import type { BridgeState } from "./bridge-state.ts";
 import { Exchange } from "./exchange.ts";
 import { RequestFields } from "./model/fields.ts";
 import { bodyPlan, bodyTooLarge, fieldsProblem, pathLength, requestIdOf, targetProblem } from "./model/request.ts";
@@ -15,12 +16,6 @@ import { answerOwn } from "./own-routes.ts";
 /** A connection and what was asked on it last; where the caller pipelines, what was asked before it too. */
 interface Connection extends Socket {
   exchange?: Exchange | null;
-}
-
-/** What the server is told from outside. */
-export interface BridgeState {
-  /** It takes no new work. */
-  draining: boolean;
 }
 
 /** A bridge's HTTP server. Not listening yet. */

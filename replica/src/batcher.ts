@@ -75,7 +75,10 @@ async function runBatch(call: (inputs: unknown) => unknown, items: readonly Item
     if (!Array.isArray(results) || results.length !== items.length) {
       const got = Array.isArray(results) ? `a list of ${results.length}` : `a ${typeof results}`;
       throw new HeadgateError(
-        fault("batch_length_mismatch", `the handler accepts batches: for ${items.length} requests it must return a list of ${items.length}, not ${got}`),
+        fault(
+          "batch_length_mismatch",
+          `the handler accepts batches: for ${items.length} requests it must return a list of ${items.length}, not ${got}`,
+        ),
       );
     }
     const list: readonly unknown[] = results;

@@ -54,7 +54,11 @@ export class UnaryCall implements CallHandler, Incoming {
 
   answer(answer: Answer): Promise<void> | null {
     if (answer.kind === "stream") return this.#collect(answer);
-    this.#send(answer.status, answer.headers, typeof answer.body === "string" ? Buffer.from(answer.body, "utf8") : (answer.body ?? Buffer.alloc(0)));
+    this.#send(
+      answer.status,
+      answer.headers,
+      typeof answer.body === "string" ? Buffer.from(answer.body, "utf8") : (answer.body ?? Buffer.alloc(0)),
+    );
     return null;
   }
 
@@ -83,7 +87,11 @@ export class UnaryCall implements CallHandler, Incoming {
 
   #send(status: number, headers: Uint8Array, body: Uint8Array, bytes = body.length): void {
     if (bytes > MOST_BYTES) {
-      this.refuse(fault("handler_result_invalid", `the answer is larger than ${MOST_BYTES} bytes, the most for Handle; use Session`, { limit: "grpcMessageBytes" }));
+      this.refuse(
+        fault("handler_result_invalid", `the answer is larger than ${MOST_BYTES} bytes, the most for Handle; use Session`, {
+          limit: "grpcMessageBytes",
+        }),
+      );
       return;
     }
     this.#reply({ head: { ...ResponseHead.decode(headers), status }, body, fault: undefined });

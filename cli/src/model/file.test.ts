@@ -70,7 +70,9 @@ test("a field that does not exist is refused by name, wherever it stands", () =>
 });
 
 test("one mistake does not hide another of the same entry", () => {
-  const found = problems("other: 1\nbackends:\n  -a: { handler: 5, arg: [] }\nendpoints:\n  e:\n    rout: /e\n    route: e\n    traffic: { b: 0.5 }\n    methods: [1]\n  -f: { backend: b, shadows: { b: 2 }, maxBodyBytes: -1 }\n");
+  const found = problems(
+    "other: 1\nbackends:\n  -a: { handler: 5, arg: [] }\nendpoints:\n  e:\n    rout: /e\n    route: e\n    traffic: { b: 0.5 }\n    methods: [1]\n  -f: { backend: b, shadows: { b: 2 }, maxBodyBytes: -1 }\n",
+  );
   expect(found.map((line) => line.split(": ").slice(0, 2).join(": "))).toEqual([
     "f.yaml:1: other",
     "f.yaml:3: backends.-a.arg",

@@ -87,8 +87,12 @@ test("traffic and shadows need backends that exist and are created", () => {
   expect(refusal(NOTHING_DESIRED, { kind: "createEndpoint", spec: endpoint("e", "b") })).toBe("backend_not_found");
   const creating = after(NOTHING_DESIRED, { kind: "createBackend", spec: backend("b") });
   expect(refusal(creating, { kind: "createEndpoint", spec: endpoint("e", "b") })).toBe("backend_not_ready");
-  expect(refusal(oneOfEach, { kind: "setTraffic", endpoint: endpoint("e", "b").name, traffic: [{ backend: nameOf("none"), weight: 1 }] })).toBe("backend_not_found");
-  expect(refusal(oneOfEach, { kind: "setTraffic", endpoint: endpoint("none", "b").name, traffic: [{ backend: nameOf("b"), weight: 1 }] })).toBe("endpoint_not_found");
+  expect(
+    refusal(oneOfEach, { kind: "setTraffic", endpoint: endpoint("e", "b").name, traffic: [{ backend: nameOf("none"), weight: 1 }] }),
+  ).toBe("backend_not_found");
+  expect(
+    refusal(oneOfEach, { kind: "setTraffic", endpoint: endpoint("none", "b").name, traffic: [{ backend: nameOf("b"), weight: 1 }] }),
+  ).toBe("endpoint_not_found");
 });
 
 test.each([

@@ -144,9 +144,13 @@ function updateBackend(desired: Desired, spec: BackendSpec, restart: boolean): R
   if (!checked.ok) return checked;
   if (existing.rollout.phase !== "steady") {
     return err(
-      fault("backend_changed", `backend "${spec.name}" is still being ${existing.rollout.phase === "creating" ? "created" : "updated"}; try again when it is ready`, {
-        backend: spec.name,
-      }),
+      fault(
+        "backend_changed",
+        `backend "${spec.name}" is still being ${existing.rollout.phase === "creating" ? "created" : "updated"}; try again when it is ready`,
+        {
+          backend: spec.name,
+        },
+      ),
     );
   }
   const renew = restart || needsRestart(existing.spec, spec);
@@ -170,10 +174,14 @@ function deleteBackend(desired: Desired, name: string): Result<Desired, Refusal>
   if (users.length > 0) {
     const list = users.map((user) => `"${user}"`).join(", ");
     return err(
-      fault("backend_in_use", `backend "${name}" is used by endpoint${users.length === 1 ? "" : "s"} ${list}; change their traffic and shadows, or delete them first`, {
-        backend: name,
-        endpoints: users.join(",").slice(0, 1024),
-      }),
+      fault(
+        "backend_in_use",
+        `backend "${name}" is used by endpoint${users.length === 1 ? "" : "s"} ${list}; change their traffic and shadows, or delete them first`,
+        {
+          backend: name,
+          endpoints: users.join(",").slice(0, 1024),
+        },
+      ),
     );
   }
   return ok(withBackend(desired, name, null));

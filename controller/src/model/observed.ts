@@ -84,7 +84,12 @@ function identityOf({ id, backend, generation, address, startedAtMs, pid }: Repl
 export function step(replica: Replica, event: ReplicaEvent): Replica {
   if (event.kind === "gone") {
     if (replica.state === "gone") return replica;
-    return { ...identityOf(replica), state: "gone", failure: event.failure, served: replica.state === "serving" || replica.state === "draining" };
+    return {
+      ...identityOf(replica),
+      state: "gone",
+      failure: event.failure,
+      served: replica.state === "serving" || replica.state === "draining",
+    };
   }
   switch (replica.state) {
     case "launching":
@@ -105,7 +110,16 @@ export function step(replica: Replica, event: ReplicaEvent): Replica {
       if (event.kind === "configured") return { ...replica, configured: Math.max(replica.configured, event.number) };
       if (event.kind === "drain") {
         const { session, acceptsBatches, load } = replica;
-        return { ...identityOf(replica), state: "draining", session, acceptsBatches, load, told: false, drained: false, deadlineMs: event.deadlineMs };
+        return {
+          ...identityOf(replica),
+          state: "draining",
+          session,
+          acceptsBatches,
+          load,
+          told: false,
+          drained: false,
+          deadlineMs: event.deadlineMs,
+        };
       }
       return replica;
     case "draining":

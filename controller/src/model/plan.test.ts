@@ -121,7 +121,10 @@ class World {
       case "launch":
         for (let i = 0; i < action.count; i++) {
           const id = `r${this.#number++}`;
-          this.replicas.set(id, launched({ id, backend: "b", generation: backend?.generation ?? 0, address: id, startedAtMs: this.now, pid: 1 }));
+          this.replicas.set(
+            id,
+            launched({ id, backend: "b", generation: backend?.generation ?? 0, address: id, startedAtMs: this.now, pid: 1 }),
+          );
         }
         return;
       case "configure":
@@ -176,7 +179,8 @@ class World {
   }
 
   drained(): void {
-    for (const replica of this.replicas.values()) if (replica.state === "draining" && replica.told) this.event(replica.id, { kind: "drained" });
+    for (const replica of this.replicas.values())
+      if (replica.state === "draining" && replica.told) this.event(replica.id, { kind: "drained" });
   }
 
   /** Lets everything that can happen by itself happen, until nothing does. */
@@ -188,7 +192,14 @@ class World {
       this.ack();
       this.drained();
       this.now += 100;
-      if (done === 0 && before === this.replicas.size && this.first("launching") === undefined && this.now > this.crash.retryAtMs && this.reconcile() === 0) return;
+      if (
+        done === 0 &&
+        before === this.replicas.size &&
+        this.first("launching") === undefined &&
+        this.now > this.crash.retryAtMs &&
+        this.reconcile() === 0
+      )
+        return;
     }
     throw new Error("the world does not come to rest");
   }
@@ -205,11 +216,17 @@ const moves: fc.Arbitrary<Move> = fc.oneof(
   { weight: 2, arbitrary: fc.integer({ min: 1, max: 2_000 }).map<Move>((ms) => (world) => void (world.now += ms)) },
   {
     weight: 2,
-    arbitrary: fc.record({ source: fc.constantFrom("class A {}", "class B {}", "class bad {}"), replicas: fc.integer({ min: 1, max: 6 }), restart: fc.boolean() }).map<Move>(
-      ({ source, replicas, restart }) =>
-        (world) =>
-          world.command({ kind: "updateBackend", spec: specOf(source, replicas), restart }),
-    ),
+    arbitrary: fc
+      .record({
+        source: fc.constantFrom("class A {}", "class B {}", "class bad {}"),
+        replicas: fc.integer({ min: 1, max: 6 }),
+        restart: fc.boolean(),
+      })
+      .map<Move>(
+        ({ source, replicas, restart }) =>
+          (world) =>
+            world.command({ kind: "updateBackend", spec: specOf(source, replicas), restart }),
+      ),
   },
 );
 

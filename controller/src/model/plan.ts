@@ -153,7 +153,14 @@ function leave(replica: Replica, drainTimeoutMs: number, force: boolean, now: nu
 }
 
 /** Old versions, and replicas beyond the target, as far as enough others are in force. */
-function retire(view: BackendView, current: readonly Replica[], old: readonly Replica[], target: number, drainTimeoutMs: number, now: number): Action[] {
+function retire(
+  view: BackendView,
+  current: readonly Replica[],
+  old: readonly Replica[],
+  target: number,
+  drainTimeoutMs: number,
+  now: number,
+): Action[] {
   const actions: Action[] = [];
   const ready = current.filter((replica) => replica.state === "serving" && (!view.routed || view.routing.inForce(replica.id)));
   const oldServing = old.filter((replica) => replica.state === "serving");
@@ -172,7 +179,13 @@ function retire(view: BackendView, current: readonly Replica[], old: readonly Re
 }
 
 /** Whether all that is asked for is so. */
-function isInForce(view: BackendView, desired: DesiredBackend, current: readonly Replica[], old: readonly Replica[], target: number): boolean {
+function isInForce(
+  view: BackendView,
+  desired: DesiredBackend,
+  current: readonly Replica[],
+  old: readonly Replica[],
+  target: number,
+): boolean {
   if (old.length > 0 || current.length !== target) return false;
   return current.every(
     (replica) =>

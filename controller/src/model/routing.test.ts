@@ -7,13 +7,22 @@ import { type Replica, type ReplicaEvent, launched, step } from "./observed.ts";
 import { project, replicaIds } from "./routing.ts";
 
 function backend(name: string): BackendSpec {
-  const spec = parseBackendSpec({ name, handler: { kind: "inline", source: "() => 1", shape: "function", acceptsBatches: false }, args: [], config: {} });
+  const spec = parseBackendSpec({
+    name,
+    handler: { kind: "inline", source: "() => 1", shape: "function", acceptsBatches: false },
+    args: [],
+    config: {},
+  });
   if (!spec.ok) throw new Error(spec.error.message);
   return spec.value;
 }
 
 function endpoint(name: string, traffic: Readonly<Record<string, number>>): EndpointSpec {
-  const spec = parseEndpointSpec({ name, route: `/${name}`, traffic: Object.entries(traffic).map(([backend, weight]) => ({ backend, weight })) });
+  const spec = parseEndpointSpec({
+    name,
+    route: `/${name}`,
+    traffic: Object.entries(traffic).map(([backend, weight]) => ({ backend, weight })),
+  });
   if (!spec.ok) throw new Error(spec.error.message);
   return spec.value;
 }
@@ -37,7 +46,10 @@ const SERVING: readonly ReplicaEvent[] = [
 const replica = (id: string, backendName: string, ...events: readonly ReplicaEvent[]): Replica =>
   events.reduce(step, launched({ id, backend: backendName, generation: 1, address: `unix:/${id}`, startedAtMs: 0, pid: 1 }));
 
-const desired = desiredOf(...created("zeta"), ...created("alpha"), ...created("unused"), { kind: "createEndpoint", spec: endpoint("e", { zeta: 0, alpha: 1 }) });
+const desired = desiredOf(...created("zeta"), ...created("alpha"), ...created("unused"), {
+  kind: "createEndpoint",
+  spec: endpoint("e", { zeta: 0, alpha: 1 }),
+});
 
 test("only replicas that serve stand in a table", () => {
   const table = project(desired, [

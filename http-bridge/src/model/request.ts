@@ -20,7 +20,7 @@ export function targetProblem(target: string, path: string): Fault | null {
   if (target.length > LIMITS.urlBytes) {
     return fault("uri_too_long", `the URL is longer than ${LIMITS.urlBytes} bytes`, { limit: "urlBytes" });
   }
-  if (!ORIGIN_FORM.test(target)) return fault("malformed_request", "the request target is not a path that begins with \"/\"");
+  if (!ORIGIN_FORM.test(target)) return fault("malformed_request", 'the request target is not a path that begins with "/"');
   if (path.includes("%") || path.includes("\\")) {
     if (AMBIGUOUS.test(path)) return fault("malformed_request", "the path has an encoded slash, a backslash or a NUL in it");
   }

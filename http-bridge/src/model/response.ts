@@ -2,7 +2,17 @@
 
 import { FAULTS, type Fault, LIMITS } from "@headgate/core";
 
-const HOP = new Set(["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "content-length", "x-request-id"]);
+const HOP = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "content-length",
+  "x-request-id",
+]);
 const NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
 // Visible characters, space, tab and obs-text; a line end in a value would begin another field.
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;

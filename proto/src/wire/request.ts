@@ -54,7 +54,14 @@ function writePairs(writer: WireWriter, tag: number, pairs: readonly string[]): 
  * Writes a frame that opens a request; with `end` and a small body it is the whole request. `apart`: of the body only tag and
  * length are written, the frame is the last of its message, and the caller sends the body's bytes right behind it.
  */
-export function writeRequestOpen(writer: WireWriter, streamId: number, head: RequestHeadInit, body: Uint8Array | null, end: boolean, apart = false): void {
+export function writeRequestOpen(
+  writer: WireWriter,
+  streamId: number,
+  head: RequestHeadInit,
+  body: Uint8Array | null,
+  end: boolean,
+  apart = false,
+): void {
   writer.ensure(32);
   writer.buf[writer.pos++] = FRAMES;
   const frame = writer.open();
