@@ -16,10 +16,10 @@ const LOOK_MS = 250;
 /** The descriptor on which a boot lies. */
 const BOOT_FD = 3;
 /**
- * V8's young generation in a process that serves requests, in MiB. Larger halves keep a request's objects from being copied
- * before they are dead; they are only filled under load.
+ * V8's room in a process that serves requests, in MiB; taken under load alone. Bodies lie outside of its heap but count towards
+ * its limit, which starts low: a small heap would be collected whole every hundred requests (docs/performance.md).
  */
-const NODE_FLAGS = ["--max-semi-space-size=16"];
+const NODE_FLAGS = ["--initial-old-space-size=128", "--max-semi-space-size=32"];
 
 /** Where things are. */
 export interface LocalLauncherConfig {
