@@ -68,7 +68,7 @@ describe("creating a backend", () => {
   test.each([
     ["./nothing.ts", "module_not_found"],
     ["../../../../../../etc/x.ts", "module_not_found"],
-    ["/work/other.js", "module_not_found"],
+    ["/srv/elsewhere/other.js", "module_not_found"],
   ])("whose module is %s starts no process", async (path, code) => {
     const spec = {
       name: "b",
