@@ -113,7 +113,7 @@ export interface InstanceParts {
   readonly controlAddress: string;
   readonly token: string;
   /** Resolves when the controller's process has ended; undefined where that cannot be seen from here. */
-  readonly ended?: (() => Promise<void>) | undefined;
+  readonly ended?: (() => Promise<unknown>) | undefined;
   /** Whether it ends with this program. */
   readonly owned: boolean;
   /** Lets a controller of ours go on without holding this program. */

@@ -45,8 +45,8 @@ export interface ReadyInstance {
 /** A controller that serves. */
 export interface LaunchedController extends ReadyInstance {
   readonly stateDir: string;
-  /** Resolves when its process has ended. */
-  readonly ended: Promise<void>;
+  /** Resolves when its process has ended: with its exit code, null where a signal ended it. */
+  readonly ended: Promise<number | null>;
   /** Lets it go on without holding this program. */
   readonly release: () => void;
 }
@@ -120,7 +120,7 @@ export async function launchController(
       stdio: [options.detached === true ? "ignore" : "pipe", log.fd, log.fd, "pipe"],
     },
   );
-  const ended = new Promise<void>((done) => child.once("exit", () => done()).once("error", () => done()));
+  const ended = new Promise<number | null>((done) => child.once("exit", (code) => done(code)).once("error", () => done(null)));
   const abort = (): void => void child.kill("SIGTERM");
   options.signal?.addEventListener("abort", abort, { once: true });
   try {

@@ -1,7 +1,7 @@
 // An instance that a command starts and either holds until it is told to end, or leaves running.
 
 import type { ControlClient } from "@headgate/client";
-import { HeadgateError } from "@headgate/core";
+import { HeadgateError, fault } from "@headgate/core";
 import { type World, tell } from "./console.ts";
 import { type LaunchOptions, type LaunchedController, launchController } from "./launch.ts";
 
@@ -21,18 +21,27 @@ export async function startLocal(world: World, options: LaunchOptions, onProgres
   return { controller, control: openControl(location) };
 }
 
-/** Holds the instance until the user asks to end it, then drains it. Rejects where the controller ended by itself. */
+/** Holds the instance until the user asks to end it, then drains it. Rejects where the controller failed. */
 export async function holdUntilInterrupted(world: World, { controller, control }: LocalInstance): Promise<void> {
   const interrupted = new Promise<"interrupted">((done) => {
     if (world.signal.aborted) done("interrupted");
     world.signal.addEventListener("abort", () => done("interrupted"), { once: true });
   });
   const first = await Promise.race([interrupted, controller.ended]);
-  if (first === "interrupted") await endLocal(world, { controller, control });
-  else {
-    control.close();
-    tell(world, `headgate: the controller has ended; see ${controller.stateDir}/logs/controller.log`);
+  if (first === "interrupted") {
+    await endLocal(world, { controller, control });
+    return;
   }
+  control.close();
+  if (first !== 0) {
+    throw new HeadgateError(
+      fault(
+        "controller_unavailable",
+        `the controller ended by itself; what it said is in ${controller.stateDir}/logs/controller.log, and a new start adopts what still runs`,
+      ),
+    );
+  }
+  tell(world, "stopped by headgate stop or a program");
 }
 
 /** Drains and ends the instance. */
