@@ -1,7 +1,7 @@
 // The bridge processes: started, fed, restarted when they end, found again by the next controller.
 // What they are fed is routing-feed.ts's matter.
 
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { createServer } from "node:net";
 import { HeadgateError, LIMITS, fault } from "@headgate/core";
 import {
@@ -10,7 +10,7 @@ import {
   type WatchRoutingRequest,
   type WatchRoutingResponse,
 } from "@headgate/proto/routing";
-import { bearerOf } from "@headgate/rpc";
+import { bearerOf, tokenHash } from "@headgate/rpc";
 import type { Launcher, ManagedProcess } from "./launcher.ts";
 import { Outbox } from "./outbox.ts";
 import type { RoutingFeed } from "./routing-feed.ts";
@@ -124,7 +124,7 @@ export class Bridges {
 
   /** The id that a bridge's token belongs to; null: none. */
   idOfToken(token: string): string | null {
-    const hash = hashOf(token);
+    const hash = tokenHash(token).toString("hex");
     return this.list.find((bridge) => bridge.record?.tokenHash === hash)?.id ?? null;
   }
 
@@ -219,7 +219,7 @@ export class Bridges {
       id,
       pid: process.pid,
       processStart: process.start,
-      tokenHash: hashOf(token),
+      tokenHash: tokenHash(token).toString("hex"),
       httpHost,
       httpPort: this.#httpPort,
     };
@@ -313,8 +313,4 @@ export function portFault(host: string, port: number, what: "HTTP" | "control" |
   return new HeadgateError(fault("bind_refused", `${what} cannot listen on ${host}:${port}: ${error.message}`, { port: String(port) }), {
     cause: error,
   });
-}
-
-function hashOf(token: string): string {
-  return createHash("sha256").update(token).digest("hex");
 }

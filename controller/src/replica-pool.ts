@@ -1,12 +1,12 @@
 // The replica processes there are: started, registered, told, ended, found again. Keeps each one's observed state by step().
 // What should be done with them is decided by plan.ts and asked for by cluster.ts.
 
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
 import { type BackendSpec, type Fault, type FaultCode, HeadgateError, fault, isFaultCode } from "@headgate/core";
 import { type AttachResponse, Boot } from "@headgate/proto/attachment";
 import type { Exception } from "@headgate/proto/fault";
-import { backendSpecToProto } from "@headgate/rpc";
+import { backendSpecToProto, tokenHash, tokenMatches } from "@headgate/rpc";
 import type { Exit, Launcher, ManagedProcess } from "./launcher.ts";
 import { type Replica, type ReplicaEvent, launched, step } from "./model/observed.ts";
 import type { Outbox } from "./outbox.ts";
@@ -112,7 +112,7 @@ export class ReplicaPool {
       replica,
       process,
       outbox: null,
-      tokenHash: hashOf(joinToken),
+      tokenHash: tokenHash(joinToken).toString("hex"),
       record,
       exception: null,
       verdict: null,
@@ -157,14 +157,14 @@ export class ReplicaPool {
    */
   admit(id: string, token: string, outbox: Outbox<AttachResponse>): string {
     const entry = this.entries.get(id);
-    if (entry === undefined || !matches(token, entry.tokenHash)) {
+    if (entry === undefined || !tokenMatches(token, Buffer.from(entry.tokenHash, "hex"))) {
       throw new HeadgateError(fault("unauthenticated", "the controller expects no such replica, or not with this token"));
     }
     entry.outbox?.close();
     entry.outbox = outbox;
     if (entry.record.resumeHash !== "") return token;
     const resumeToken = randomBytes(24).toString("base64url");
-    entry.tokenHash = hashOf(resumeToken);
+    entry.tokenHash = tokenHash(resumeToken).toString("hex");
     entry.record = { ...entry.record, resumeHash: entry.tokenHash };
     this.#store.putReplica(entry.record);
     return resumeToken;
@@ -263,12 +263,4 @@ export function exceptionFault(backend: string, exception: Exception, usual: Fau
   const named = exception.name === "HeadgateError" ? exception.message : `${exception.name}: ${exception.message}`;
   const message = code === usual ? `${what} of backend "${backend}" threw ${named}${place}` : exception.message;
   return fault(code, message, details);
-}
-
-function hashOf(token: string): string {
-  return createHash("sha256").update(token).digest("hex");
-}
-
-function matches(token: string, hash: string): boolean {
-  return timingSafeEqual(Buffer.from(hashOf(token), "hex"), Buffer.from(hash, "hex"));
 }

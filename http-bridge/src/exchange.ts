@@ -156,12 +156,7 @@ export class Exchange implements CallSink {
   answer(status: number, headers: readonly string[], body: string): void {
     if (this.over) return;
     this.#finish();
-    const bytes = Buffer.from(body, "utf8");
-    const list = [...headers, "x-request-id", this.requestId];
-    if (status !== 204) list.push("content-length", String(bytes.length));
-    this.#rest();
-    this.res.writeHead(status, list);
-    this.res.end(hasBody(this.req.method ?? "", status) ? bytes : undefined);
+    this.#answerOwn(status, headers, body);
   }
 
   /** The rest of the request's body cannot be read. False: there is no answer to be given here any more. */
@@ -182,10 +177,16 @@ export class Exchange implements CallSink {
 
   #answerProblem(failure: Fault, allow: string): void {
     const { status, headers, body } = problem(failure, this.requestId, allow);
+    this.#answerOwn(status, headers, body);
+  }
+
+  #answerOwn(status: number, headers: readonly string[], body: string): void {
     const bytes = Buffer.from(body, "utf8");
+    const list = [...headers, "x-request-id", this.requestId];
+    if (status !== 204) list.push("content-length", String(bytes.length));
     this.#rest();
-    this.res.writeHead(status, [...headers, "x-request-id", this.requestId, "content-length", String(bytes.length)]);
-    this.res.end(this.req.method === "HEAD" ? undefined : bytes);
+    this.res.writeHead(status, list);
+    this.res.end(hasBody(this.req.method ?? "", status) ? bytes : undefined);
   }
 
   /** An answer before the request's body is there: the rest of it is not read, and the connection not used again. */
