@@ -25,7 +25,8 @@ afterEach(async () => {
     child.kill("SIGINT");
     await once(child, "exit");
   }
-  await rm(dir, { recursive: true, force: true });
+  // Processes that were killed with their command may still be writing their last.
+  await rm(dir, { recursive: true, force: true, maxRetries: 10 });
 });
 
 function headgate(...words: readonly string[]): void {
