@@ -13,7 +13,7 @@ export function answerOwn(exchange: Exchange, path: string, router: Router, stat
     exchange.refuse(fault("route_not_found", `Headgate has no ${path.slice(0, 200)}; there are /-/healthz and /-/routes`));
     return;
   }
-  const { method } = exchange.req;
+  const { method } = exchange;
   if (method === "OPTIONS") {
     exchange.answer(204, ["allow", "GET, HEAD, OPTIONS"], "");
     return;

@@ -4,7 +4,7 @@
 
 import { STATUS_CODES, IncomingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
-import { type ResponseFields, headText } from "./model/response.ts";
+import { type FieldList, type ResponseFields, headText } from "./model/response.ts";
 
 /** The fields of Node's OutgoingMessage that say that a response is complete. */
 interface Internals {
@@ -59,8 +59,15 @@ function date(): string {
 }
 
 /** Sends a whole response. Only where canSendWhole() says so. */
-export function sendWhole(res: ServerResponse, status: number, fields: ResponseFields, body: Buffer | null, requestId: string): void {
-  const head = headText(statusLine(status), fields, body?.length ?? 0, requestId, date());
+export function sendWhole(
+  res: ServerResponse,
+  status: number,
+  fields: ResponseFields,
+  body: Buffer | null,
+  requestId: string,
+  extra: FieldList | null,
+): void {
+  const head = headText(statusLine(status), fields, body?.length ?? 0, requestId, date(), extra);
   const text = body === null ? head : head + body.toString("latin1");
   // ServerResponse has these fields (checked above); its type keeps them to itself.
   const internals = res as unknown as Internals;

@@ -53,10 +53,10 @@ test("a whole response says its length, its id, one date, and that the connectio
   const fields = responseFields(["a", "b"]);
   const dated = responseFields(["date", "then"]);
   if (fields === null || dated === null) throw new Error("refused");
-  const head = headText("HTTP/1.1 200 OK\r\n", fields, 5, "r-1", "date: now\r\n");
+  const head = headText("HTTP/1.1 200 OK\r\n", fields, 5, "r-1", "date: now\r\n", null);
   expect(head).toMatch(/^HTTP\/1\.1 200 OK\r\na: b\r\ncontent-length: 5\r\nx-request-id: r-1\r\ndate: now\r\nconnection: keep-alive\r\n/);
   expect(head.endsWith("\r\n\r\n")).toBe(true);
-  expect(headText("HTTP/1.1 200 OK\r\n", dated, 5, "r-1", "date: now\r\n").match(/date:/g)).toHaveLength(1);
+  expect(headText("HTTP/1.1 200 OK\r\n", dated, 5, "r-1", "date: now\r\n", null).match(/date:/g)).toHaveLength(1);
 });
 
 test("HEAD, 204 and 304 have no body", () => {

@@ -17,12 +17,16 @@ const NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
 // Visible characters, space, tab and obs-text; a line end in a value would begin another field.
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
-/** A response's own fields, checked. */
-export interface ResponseFields {
-  /** Names and values in turn, hop-by-hop ones left out. */
+/** Fields of a response in both forms in which they are sent. */
+export interface FieldList {
+  /** Names in lower case and values in turn. */
   readonly list: readonly string[];
   /** The same as text, each line with its end. */
   readonly text: string;
+}
+
+/** A response's own fields, checked, hop-by-hop ones left out. */
+export interface ResponseFields extends FieldList {
   readonly hasDate: boolean;
 }
 
@@ -50,9 +54,17 @@ export function hasBody(method: string, status: number): boolean {
 
 const KEEP_ALIVE = `connection: keep-alive\r\nkeep-alive: timeout=${LIMITS.keepAliveTimeoutMs / 1000}\r\n\r\n`;
 
-/** The head of a whole response on a connection that stays open. `date` is an IMF-fixdate. */
-export function headText(statusLine: string, fields: ResponseFields, length: number, requestId: string, date: string): string {
-  return `${statusLine}${fields.text}content-length: ${length}\r\nx-request-id: ${requestId}\r\n${fields.hasDate ? "" : date}${KEEP_ALIVE}`;
+/** The head of a whole response on a connection that stays open. `date` is the line of the Date field. */
+export function headText(
+  statusLine: string,
+  fields: ResponseFields,
+  length: number,
+  requestId: string,
+  date: string,
+  extra: FieldList | null,
+): string {
+  const more = extra === null ? "" : extra.text;
+  return `${statusLine}${fields.text}${more}content-length: ${length}\r\nx-request-id: ${requestId}\r\n${fields.hasDate ? "" : date}${KEEP_ALIVE}`;
 }
 
 /** A fault as a response. */

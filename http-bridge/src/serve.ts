@@ -1,0 +1,48 @@
+// What becomes of a request that the intake has looked at: an answer of the bridge's own, a refusal, or a call.
+// The same for every protocol; the request's body is read here and not earlier, so that who is refused sends none.
+
+import type { Call, LiveEndpoint, Router } from "@headgate/client/data-plane";
+import type { BridgeState } from "./bridge-state.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Intake, Verdict } from "./intake.ts";
+import { bodyPlan } from "./model/request.ts";
+import { answerOwn } from "./own-routes.ts";
+
+/** What every request needs. */
+export interface Surroundings {
+  readonly router: Router;
+  readonly intake: Intake;
+  readonly state: BridgeState;
+}
+
+/** Does what the intake said of the request that it looked at last. */
+export function serve(exchange: Exchange, verdict: Verdict, target: string, { router, intake, state }: Surroundings): void {
+  const { endpoint } = intake;
+  if (verdict === "call" && endpoint !== null) {
+    send(exchange, intake.call(endpoint, exchange.method, target, exchange), endpoint, intake, router);
+  } else if (verdict === "own") answerOwn(exchange, intake.path, router, state);
+  else if (verdict === "allow") exchange.answer(204, ["allow", intake.allow], "");
+  else exchange.refuse(intake.refusal, intake.allow);
+}
+
+function send(exchange: Exchange, call: Call, endpoint: LiveEndpoint, { fields }: Intake, router: Router): void {
+  const { contentLength, chunked, shardKey } = fields;
+  switch (bodyPlan(contentLength, chunked)) {
+    case "none":
+      exchange.call = call;
+      router.dispatch(endpoint, call, shardKey);
+      return;
+    case "whole":
+      exchange.collect((body) => {
+        call.pieces.push(body);
+        exchange.call = call;
+        router.dispatch(endpoint, call, shardKey);
+      });
+      return;
+    case "stream":
+      call.bodyEnded = false;
+      exchange.call = call;
+      router.dispatch(endpoint, call, shardKey);
+      exchange.forward(call, endpoint.maxBodyBytes);
+  }
+}
