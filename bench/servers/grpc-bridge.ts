@@ -24,7 +24,7 @@ function forward(request: IncomingMessage, body: Uint8Array, response: ServerRes
     shadow: false,
   };
   const { path, requestSerialize, responseDeserialize } = handleMethod;
-  replicas[turn]?.makeUnaryRequest(path, requestSerialize, responseDeserialize, { head, body }, (error, reply) => {
+  replicas[turn]?.makeUnaryRequest(path, requestSerialize, responseDeserialize, { head, body, trailers: [] }, (error, reply) => {
     if (error !== null || reply?.head === undefined) {
       response.writeHead(502, { "content-length": 0 }).end();
       return;

@@ -11,6 +11,7 @@ const handle: handleUnaryCall<HandleRequest, HandleResponse> = (call, done) => {
   done(null, {
     head: { status: made.status, headers: [{ name: "content-type", value: made.type }] },
     body: typeof made.body === "string" ? Buffer.from(made.body) : made.body,
+    trailers: [],
   });
 };
 

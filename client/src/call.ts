@@ -44,6 +44,8 @@ export class Call implements RequestHeadInit {
   pieces: Buffer[] = [];
   /** Whether all pieces of the body were given. */
   bodyEnded = true;
+  /** Fields after the body, names in lower case and values in turn; there when the body has ended. */
+  trailers: readonly string[] = NO_PAIRS;
   /** Whether the whole body is at hand, so that the call can be sent again. */
   replayable = true;
 

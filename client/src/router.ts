@@ -94,11 +94,12 @@ export class Router {
     call.state = "done";
   }
 
-  /** Gives the next piece of a body that is sent as it comes. */
-  giveBody(call: Call, piece: Buffer | null, end: boolean): void {
+  /** Gives the next piece of a body that is sent as it comes; with its end the fields behind it. */
+  giveBody(call: Call, piece: Buffer | null, end: boolean, trailers: readonly string[] | null = null): void {
     const hadPieces = call.pieces.length > 0;
     if (piece !== null && piece.length > 0) call.pieces.push(piece);
     if (end) call.bodyEnded = true;
+    if (trailers !== null) call.trailers = trailers;
     if (call.state !== "sent") return;
     const link = call.replica?.link;
     if (piece !== null && piece.length > 0) link?.pump(call);

@@ -64,7 +64,7 @@ export class Session implements Link, ResponseFrames {
     this.#open();
     const { pieces } = call;
     const first = pieces[0] ?? null;
-    if (pieces.length <= 1 && call.bodyEnded && (first === null || first.length <= LIMITS.bodyChunkBytes)) {
+    if (pieces.length <= 1 && call.bodyEnded && call.trailers.length === 0 && (first === null || first.length <= LIMITS.bodyChunkBytes)) {
       if (first !== null && first.length >= APART_BYTES) {
         writeRequestOpen(this.#writer, id, call, first, true, true);
         this.#send(first);
@@ -73,7 +73,8 @@ export class Session implements Link, ResponseFrames {
       return;
     }
     writeRequestOpen(this.#writer, id, call, null, false);
-    this.pump(call);
+    if (pieces.length > 0 || !call.bodyEnded) this.pump(call);
+    else this.endBody(call);
   }
 
   /** Sends what of the body the credit allows. */
@@ -90,16 +91,12 @@ export class Session implements Link, ResponseFrames {
       call.sendCredit -= size;
       call.replayable = false;
       this.#open();
-      writeRequestRest(
-        this.#writer,
-        call.streamId,
-        whole ? piece : piece.subarray(0, size),
-        call.bodyEnded && pieces.length === 0,
-        false,
-        0,
-      );
+      const last = call.bodyEnded && pieces.length === 0;
+      const bytes = whole ? piece : piece.subarray(0, size);
+      if (last) writeRequestRest(this.#writer, call.streamId, bytes, true, null, 0, call.trailers);
+      else writeRequestRest(this.#writer, call.streamId, bytes, false, null, 0);
       if (this.#writer.length > FLUSH_BYTES) this.#send();
-      if (call.bodyEnded && pieces.length === 0) return;
+      if (last) return;
     }
     if (pieces.length > 0) return;
     if (!call.bodyEnded) call.sink.writable();
@@ -109,20 +106,20 @@ export class Session implements Link, ResponseFrames {
   endBody(call: Call): void {
     if (this.#calls.get(call.streamId) !== call || call.pieces.length > 0) return;
     this.#open();
-    writeRequestRest(this.#writer, call.streamId, null, true, false, 0);
+    writeRequestRest(this.#writer, call.streamId, null, true, null, 0, call.trailers);
   }
 
   cancel(call: Call): void {
     if (!this.#calls.delete(call)) return;
     this.#open();
-    writeRequestRest(this.#writer, call.streamId, null, false, true, 0);
+    writeRequestRest(this.#writer, call.streamId, null, false, call.deadline <= performance.now() ? "deadline_exceeded" : "cancelled", 0);
   }
 
   consumed(call: Call, bytes: number): void {
     call.consumed += bytes;
     if (call.consumed < GRANT_BYTES || this.#calls.get(call.streamId) !== call) return;
     this.#open();
-    writeRequestRest(this.#writer, call.streamId, null, false, false, call.consumed);
+    writeRequestRest(this.#writer, call.streamId, null, false, null, call.consumed);
     call.consumed = 0;
   }
 

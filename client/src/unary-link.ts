@@ -103,13 +103,9 @@ export class UnaryLink implements Link {
     }
     call.answered = true;
     this.#events.finished(call);
-    const headers = head.headers.flatMap(({ name, value }) => [name, value]);
-    call.sink.head(
-      head.status,
-      headers,
-      response.body.length > 0 ? Buffer.from(response.body.buffer, response.body.byteOffset, response.body.length) : null,
-      true,
-    );
+    const body = response.body.length > 0 ? Buffer.from(response.body.buffer, response.body.byteOffset, response.body.length) : null;
+    call.sink.head(head.status, flat(head.headers), body, response.trailers.length === 0);
+    if (response.trailers.length > 0) call.sink.body(null, true, flat(response.trailers));
   }
 }
 
@@ -127,11 +123,15 @@ function encode(call: Call): Uint8Array {
       shadow: call.shadow,
     },
     body: Buffer.concat(call.pieces),
+    trailers: pairs(call.trailers),
   }).finish();
 }
 
-function pairs(flat: readonly string[]): { name: string; value: string }[] {
+function pairs(fields: readonly string[]): { name: string; value: string }[] {
   const list: { name: string; value: string }[] = [];
-  for (let i = 0; i + 1 < flat.length; i += 2) list.push({ name: flat[i] ?? "", value: flat[i + 1] ?? "" });
+  for (let i = 0; i + 1 < fields.length; i += 2) list.push({ name: fields[i] ?? "", value: fields[i + 1] ?? "" });
   return list;
 }
+
+const flat = (fields: readonly { readonly name: string; readonly value: string }[]): string[] =>
+  fields.flatMap(({ name, value }) => [name, value]);

@@ -37,6 +37,7 @@ test.each([
   ["maxQueuedRequests", 0, LIMITS.maxQueuedRequests],
   ["maxBatchSize", 1, LIMITS.maxBatchSize],
   ["batchWaitTimeoutMs", 0, LIMITS.batchWaitTimeoutMs],
+  ["maxConcurrentBatches", 1, LIMITS.maxConcurrentBatches],
   ["drainTimeoutMs", 0, LIMITS.maxDrainTimeoutMs],
 ])("%s is a whole number from %d to %d", (field, least, most) => {
   for (const good of [least, most]) expect(parseBackendConfig({ [field]: good })).toMatchObject({ ok: true, value: { [field]: good } });

@@ -40,8 +40,10 @@ export interface BackendConfig {
   readonly maxQueuedRequests: number;
   /** Largest batch; null: batches of one. */
   readonly maxBatchSize: number | null;
-  /** How long a batch that is not full waits for more, in milliseconds. */
+  /** The most that a request waits for others to join its batch while no batch of its method runs, in milliseconds. */
   readonly batchWaitTimeoutMs: number;
+  /** Batches of one method that one replica runs at the same time. */
+  readonly maxConcurrentBatches: number;
   /** Passed to the class's reconfigure(); undefined: reconfigure() is not called. */
   readonly userConfig: Json | undefined;
   /** How long a replica that leaves may finish its requests, in milliseconds. */
@@ -68,6 +70,7 @@ export const DEFAULT_BACKEND_CONFIG: BackendConfig = {
   maxQueuedRequests: 1000,
   maxBatchSize: null,
   batchWaitTimeoutMs: 0,
+  maxConcurrentBatches: 1,
   userConfig: undefined,
   drainTimeoutMs: LIMITS.drainTimeoutMs,
   env: {},
@@ -95,6 +98,7 @@ const INTEGER_FIELDS = {
   maxConcurrentQueries: [1, LIMITS.maxConcurrentQueries],
   maxQueuedRequests: [0, LIMITS.maxQueuedRequests],
   batchWaitTimeoutMs: [0, LIMITS.batchWaitTimeoutMs],
+  maxConcurrentBatches: [1, LIMITS.maxConcurrentBatches],
   drainTimeoutMs: [0, LIMITS.maxDrainTimeoutMs],
 } as const;
 
@@ -141,6 +145,7 @@ export function parseBackendConfig(changes: unknown, base: BackendConfig = DEFAU
       case "maxConcurrentQueries":
       case "maxQueuedRequests":
       case "batchWaitTimeoutMs":
+      case "maxConcurrentBatches":
       case "drainTimeoutMs": {
         const [min, max] = INTEGER_FIELDS[field];
         const checked = checkInteger(field, value, min, max);

@@ -33,6 +33,7 @@ export const LIMITS = {
   maxQueuedRequests: 1_000_000,
   maxBatchSize: 10_000,
   batchWaitTimeoutMs: 60_000,
+  maxConcurrentBatches: 1_000,
   inlineSourceBytes: 1 * MIB,
   argsBytes: 1 * MIB,
   args: 256,

@@ -30,7 +30,7 @@ const HEAD = {
 const MESSAGE = ((): Buffer => {
   const writer = new WireWriter();
   writeRequestOpen(writer, 1, HEAD, Buffer.from("hello"), false);
-  writeRequestRest(writer, 1, Buffer.from(" world"), true, false, 9);
+  writeRequestRest(writer, 1, Buffer.from(" world"), true, null, 9);
   return Buffer.from(writer.take());
 })();
 
@@ -123,7 +123,7 @@ test("a status that comes behind the fields is found", () => {
 test("a body of 4 MiB goes through whole, and what was taken before stays as it was", () => {
   const body = Buffer.alloc(4 * 1024 * 1024, "ß");
   const writer = new WireWriter();
-  writeRequestRest(writer, 1, Buffer.from("small"), false, false, 0);
+  writeRequestRest(writer, 1, Buffer.from("small"), false, null, 0);
   const before = writer.take();
   const copy = Buffer.from(before);
   const mark = writer.openGrpc();

@@ -40,6 +40,8 @@ const requestFrame = fc.record({
   end: fc.boolean(),
   cancel: fc.boolean(),
   credit: uint32,
+  trailers: pairs,
+  expired: fc.boolean(),
 });
 const fault = fc.record({
   code: text,
@@ -62,10 +64,10 @@ const plain = (value: Uint8Array | null): number[] => (value === null ? [] : [..
 function requestFramesOf(message: Uint8Array): unknown[] {
   const frames: unknown[] = [];
   readSessionRequest(Buffer.from(message), {
-    frame(streamId, head, body, end, cancel, credit) {
+    frame(streamId, head, body, end, cancel, credit, trailers) {
       const { endpoint, method, target, headers, params, timeoutMs, callMethod, requestId, shadow } = head ?? {};
       const seen = head === null ? null : { endpoint, method, target, headers, params, timeoutMs, callMethod, requestId, shadow };
-      frames.push({ streamId, head: seen, body: plain(body), end, cancel, credit });
+      frames.push({ streamId, head: seen, body: plain(body), end, cancel, credit, trailers: [...trailers] });
     },
   });
   return frames;
@@ -95,11 +97,17 @@ test("requests that the generated code wrote are read as they were meant", () =>
       const message = SessionRequest.encode({
         frames: frames.map((frame) => ({
           ...frame,
+          trailers: inPairs(frame.trailers),
           head:
             frame.head === null ? undefined : { ...frame.head, headers: inPairs(frame.head.headers), params: inPairs(frame.head.params) },
         })),
       }).finish();
-      expect(requestFramesOf(message)).toEqual(frames.map((frame) => ({ ...frame, body: [...frame.body] })));
+      const meant = frames.map(({ expired, ...frame }) => ({
+        ...frame,
+        body: [...frame.body],
+        cancel: frame.cancel ? (expired ? "deadline_exceeded" : "cancelled") : null,
+      }));
+      expect(requestFramesOf(message)).toEqual(meant);
     }),
   );
 });
@@ -108,21 +116,25 @@ test("requests that the codec writes are read by the generated code as they were
   fc.assert(
     fc.property(fc.array(requestFrame, { maxLength: 5 }), (frames) => {
       const writer = new WireWriter();
-      for (const { streamId, head, body, end, cancel, credit } of frames) {
-        if (head === null) writeRequestRest(writer, streamId, body, end, cancel, credit);
+      for (const { streamId, head, body, end, cancel, credit, trailers, expired } of frames) {
+        const reason = cancel ? (expired ? "deadline_exceeded" : "cancelled") : null;
+        if (head === null) writeRequestRest(writer, streamId, body, end, reason, credit, trailers);
         else writeRequestOpen(writer, streamId, head, body, end);
       }
       const read = SessionRequest.decode(writer.take()).frames.map((frame) => ({
         ...frame,
         head: frame.head === undefined ? null : { ...frame.head, headers: flat(frame.head.headers), params: flat(frame.head.params) },
         body: [...frame.body],
+        trailers: flat(frame.trailers),
       }));
-      // An opening frame carries neither a cancel nor credit.
+      // An opening frame carries neither a cancel nor credit nor trailers.
       const meant = frames.map((frame) => ({
         ...frame,
         body: [...frame.body],
         cancel: frame.head === null && frame.cancel,
         credit: frame.head === null ? frame.credit : 0,
+        trailers: frame.head === null ? frame.trailers : [],
+        expired: frame.head === null && frame.cancel && frame.expired,
       }));
       expect(read).toEqual(meant);
     }),

@@ -3,6 +3,7 @@
 
 export { WireError } from "./wire/reader.ts";
 export {
+  type CancelReason,
   type RequestFrames,
   type RequestHeadInit,
   RequestHeadView,

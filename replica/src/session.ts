@@ -3,6 +3,7 @@
 
 import { HeadgateError, fault, type Fault } from "@headgate/core";
 import {
+  type CancelReason,
   type RequestFrames,
   type RequestHeadView,
   WireWriter,
@@ -21,6 +22,9 @@ import type { Runner } from "./runner.ts";
 const FLUSH_BYTES = 64 * 1024;
 /** Bodies from this size on go out as they are, without being copied into the message. */
 const APART_BYTES = 16 * 1024;
+
+const CALLER_GONE = fault("cancelled", "the caller is gone");
+const EXPIRED = fault("deadline_exceeded", "the request's deadline has passed", { limit: "requestTimeoutMs" });
 
 /** One bridge's stream. */
 export class ReplicaSession implements CallHandler, RequestFrames {
@@ -45,7 +49,14 @@ export class ReplicaSession implements CallHandler, RequestFrames {
     readSessionRequest(message, this);
   }
 
-  frame(streamId: number, head: RequestHeadView | null, body: Buffer | null, end: boolean, cancel: boolean, credit: number): void {
+  frame(
+    streamId: number,
+    head: RequestHeadView | null,
+    body: Buffer | null,
+    end: boolean,
+    cancel: CancelReason | null,
+    credit: number,
+  ): void {
     if (head !== null) {
       if (this.#calls.has(streamId)) throw new HeadgateError(fault("replica_protocol", `stream ${streamId} was opened twice`));
       const call = new SessionCall(this, streamId, head, body, end);
@@ -57,9 +68,9 @@ export class ReplicaSession implements CallHandler, RequestFrames {
     // Frames of a request that has been answered may still be on their way.
     const call = this.#calls.get(streamId);
     if (call === undefined) return;
-    if (cancel) {
+    if (cancel !== null) {
       this.#forget(call);
-      call.cancelled(fault("cancelled", "the caller is gone or the deadline has passed"));
+      call.cancelled(cancel === "cancelled" ? CALLER_GONE : EXPIRED);
       return;
     }
     if (credit > 0) call.grant(credit);

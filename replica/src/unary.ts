@@ -63,7 +63,7 @@ export class UnaryCall implements CallHandler, Incoming {
   }
 
   refuse(failure: Fault): void {
-    this.#reply({ head: undefined, body: new Uint8Array(), fault: faultToProto(failure) });
+    this.#reply({ head: undefined, body: new Uint8Array(), fault: faultToProto(failure), trailers: [] });
   }
 
   async #collect({ status, headers, pieces }: StreamAnswer): Promise<void> {
@@ -94,7 +94,7 @@ export class UnaryCall implements CallHandler, Incoming {
       );
       return;
     }
-    this.#reply({ head: { ...ResponseHead.decode(headers), status }, body, fault: undefined });
+    this.#reply({ head: { ...ResponseHead.decode(headers), status }, body, fault: undefined, trailers: [] });
   }
 
   #reply(response: HandleResponse): void {

@@ -49,6 +49,7 @@ const settings = fc.record(
     maxConcurrentQueries: fc.integer({ min: 1, max: LIMITS.maxConcurrentQueries }),
     maxQueuedRequests: fc.integer({ min: 0, max: LIMITS.maxQueuedRequests }),
     batchWaitTimeoutMs: fc.integer({ min: 0, max: LIMITS.batchWaitTimeoutMs }),
+    maxConcurrentBatches: fc.integer({ min: 1, max: LIMITS.maxConcurrentBatches }),
     drainTimeoutMs: fc.integer({ min: 0, max: LIMITS.maxDrainTimeoutMs }),
     userConfig: json,
     env: fc.dictionary(

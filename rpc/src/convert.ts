@@ -79,6 +79,7 @@ export function configChangesFromProto(
     if (message.maxQueuedRequests !== undefined) changes.maxQueuedRequests = message.maxQueuedRequests;
     if (message.maxBatchSize !== undefined) changes.maxBatchSize = message.maxBatchSize;
     if (message.batchWaitTimeoutMs !== undefined) changes.batchWaitTimeoutMs = message.batchWaitTimeoutMs;
+    if (message.maxConcurrentBatches !== undefined) changes.maxConcurrentBatches = message.maxConcurrentBatches;
     if (message.userConfig !== undefined) changes.userConfig = message.userConfig;
     if (message.drainTimeoutMs !== undefined) changes.drainTimeoutMs = message.drainTimeoutMs;
     if (Object.keys(message.env).length > 0) changes.env = message.env;
@@ -110,6 +111,7 @@ export function configToProto(config: BackendConfig): pb.BackendConfig {
     maxQueuedRequests: config.maxQueuedRequests,
     maxBatchSize: config.maxBatchSize ?? undefined,
     batchWaitTimeoutMs: config.batchWaitTimeoutMs,
+    maxConcurrentBatches: config.maxConcurrentBatches,
     userConfig: config.userConfig,
     drainTimeoutMs: config.drainTimeoutMs,
     env: { ...config.env },

@@ -28,6 +28,8 @@ const BODY = 0x1a;
 const END = 0x20;
 const CANCEL = 0x28;
 const CREDIT = 0x30;
+const TRAILERS = 0x3a;
+const EXPIRED = 0x40;
 
 const H_ENDPOINT = 0x0a;
 const H_METHOD = 0x12;
@@ -38,6 +40,11 @@ const H_TIMEOUT = 0x30;
 const H_CALL_METHOD = 0x3a;
 const H_REQUEST_ID = 0x42;
 const H_SHADOW = 0x48;
+
+const NO_PAIRS: readonly string[] = Object.freeze([]);
+
+/** Why a request ends before its answer: the caller is gone, or the deadline has passed. */
+export type CancelReason = "cancelled" | "deadline_exceeded";
 
 function writePairs(writer: WireWriter, tag: number, pairs: readonly string[]): void {
   for (let i = 0; i + 1 < pairs.length; i += 2) {
@@ -90,14 +97,15 @@ export function writeRequestOpen(
   }
 }
 
-/** Writes a frame with a piece of a request's body, its end, a cancel, or credit for the response. */
+/** Writes a frame with a piece of a request's body, its end and the fields behind it, a cancel, or credit for the response. */
 export function writeRequestRest(
   writer: WireWriter,
   streamId: number,
   body: Uint8Array | null,
   end: boolean,
-  cancel: boolean,
+  cancel: CancelReason | null,
   credit: number,
+  trailers: readonly string[] = NO_PAIRS,
 ): void {
   writer.ensure(32);
   writer.buf[writer.pos++] = FRAMES;
@@ -106,8 +114,10 @@ export function writeRequestRest(
   writer.varint(streamId);
   if (body !== null && body.length > 0) writer.bytes(BODY, body);
   writer.bool(END, end);
-  writer.bool(CANCEL, cancel);
+  writer.bool(CANCEL, cancel !== null);
   writer.uint32(CREDIT, credit);
+  if (trailers.length > 0) writePairs(writer, TRAILERS, trailers);
+  writer.bool(EXPIRED, cancel === "deadline_exceeded");
   writer.close(frame);
 }
 
@@ -213,9 +223,17 @@ export function readRequestHead(buf: Buffer, start: number, end: number): Reques
   return new RequestHeadView(buf, start, end);
 }
 
-/** What a replica does with the frames of a message. The arguments are valid for the length of the call. */
+/** What a replica does with the frames of a message. Heads and bodies are slices of the message. */
 export interface RequestFrames {
-  frame(streamId: number, head: RequestHeadView | null, body: Buffer | null, end: boolean, cancel: boolean, credit: number): void;
+  frame(
+    streamId: number,
+    head: RequestHeadView | null,
+    body: Buffer | null,
+    end: boolean,
+    cancel: CancelReason | null,
+    credit: number,
+    trailers: readonly string[],
+  ): void;
 }
 
 const messageReader = new WireReader(Buffer.alloc(0));
@@ -241,6 +259,8 @@ export function readSessionRequest(message: Buffer, frames: RequestFrames): void
     let ends = false;
     let cancel = false;
     let credit = 0;
+    let trailers: string[] | null = null;
+    let expired = false;
     while (reader.pos < end) {
       const field = reader.varint();
       switch (field) {
@@ -265,11 +285,19 @@ export function readSessionRequest(message: Buffer, frames: RequestFrames): void
         case CREDIT:
           credit = reader.varint();
           break;
+        case TRAILERS:
+          trailers ??= [];
+          readPair(reader, trailers);
+          break;
+        case EXPIRED:
+          expired = reader.varint() !== 0;
+          break;
         default:
           reader.skip(field & 7);
       }
     }
     if (reader.pos !== end) throw new WireError("a frame is cut short");
-    frames.frame(streamId, head, body, ends, cancel, credit);
+    const reason = !cancel ? null : expired ? "deadline_exceeded" : "cancelled";
+    frames.frame(streamId, head, body, ends, reason, credit, trailers ?? NO_PAIRS);
   }
 }

@@ -114,7 +114,10 @@ export interface BackendConfig {
   maxBatchSize?:
     | number
     | undefined;
-  /** How long a batch that is not full waits for more, in milliseconds. 0 to 60000, default 0. */
+  /**
+   * The most that a request waits for others to join its batch while no batch of its method runs, in milliseconds.
+   * 0 to 60000, default 0.
+   */
   batchWaitTimeoutMs?:
     | number
     | undefined;
@@ -130,6 +133,8 @@ export interface BackendConfig {
   env: { [key: string]: string };
   /** Public methods of the class that may be called; default: "handle" alone. At most 100. */
   methods: string[];
+  /** Batches of one method that one replica runs at the same time. 1 to 1000, default 1. */
+  maxConcurrentBatches?: number | undefined;
 }
 
 export interface BackendConfig_EnvEntry {
@@ -725,6 +730,7 @@ function createBaseBackendConfig(): BackendConfig {
     drainTimeoutMs: undefined,
     env: {},
     methods: [],
+    maxConcurrentBatches: undefined,
   };
 }
 
@@ -756,6 +762,9 @@ export const BackendConfig: MessageFns<BackendConfig> = {
     });
     for (const v of message.methods) {
       writer.uint32(74).string(v!);
+    }
+    if (message.maxConcurrentBatches !== undefined) {
+      writer.uint32(80).uint32(message.maxConcurrentBatches);
     }
     return writer;
   },
@@ -848,6 +857,14 @@ export const BackendConfig: MessageFns<BackendConfig> = {
             message.methods.push(reader.string());
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.maxConcurrentBatches = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -914,6 +931,11 @@ export const BackendConfig: MessageFns<BackendConfig> = {
       methods: globalThis.Array.isArray(object?.methods)
         ? object.methods.map((e: any) => globalThis.String(e))
         : [],
+      maxConcurrentBatches: isSet(object.maxConcurrentBatches)
+        ? globalThis.Number(object.maxConcurrentBatches)
+        : isSet(object.max_concurrent_batches)
+        ? globalThis.Number(object.max_concurrent_batches)
+        : undefined,
     };
   },
 
@@ -952,6 +974,9 @@ export const BackendConfig: MessageFns<BackendConfig> = {
     if (message.methods?.length) {
       obj.methods = message.methods;
     }
+    if (message.maxConcurrentBatches !== undefined) {
+      obj.maxConcurrentBatches = Math.round(message.maxConcurrentBatches);
+    }
     return obj;
   },
 
@@ -977,6 +1002,7 @@ export const BackendConfig: MessageFns<BackendConfig> = {
       {},
     );
     message.methods = object.methods?.map((e) => e) || [];
+    message.maxConcurrentBatches = object.maxConcurrentBatches ?? undefined;
     return message;
   },
 };

@@ -63,6 +63,8 @@ export interface HandleRequest {
     | undefined;
   /** The whole body. With the head at most 4 MiB. */
   body: Uint8Array;
+  /** Fields after the body. With those of the head at most 100 fields and 60 KiB. */
+  trailers: Header[];
 }
 
 /** HandleResponse is one whole response. */
@@ -74,7 +76,11 @@ export interface HandleResponse {
   /** The whole body. With the head at most 4 MiB. */
   body: Uint8Array;
   /** Why there is no response. */
-  fault?: Fault | undefined;
+  fault?:
+    | Fault
+    | undefined;
+  /** Fields after the body. At most 100 fields and 60 KiB. */
+  trailers: Header[];
 }
 
 /** RequestFrame is a piece of one request. A small request is one frame with head, body and end. */
@@ -93,6 +99,10 @@ export interface RequestFrame {
   cancel: boolean;
   /** How many further bytes of the response's body the replica may send. A new stream starts with 262144. */
   credit: number;
+  /** Fields after the body; with end alone. At most 100 fields and 60 KiB. */
+  trailers: Header[];
+  /** With cancel: the deadline has passed. Not set: the caller is gone. */
+  expired: boolean;
 }
 
 /** ResponseFrame is a piece of one response. A small response is one frame with head, body and end. */
@@ -113,7 +123,7 @@ export interface ResponseFrame {
     | undefined;
   /** How many further bytes of the request's body the bridge may send. A new stream starts with 262144. */
   credit: number;
-  /** Fields after the body; with end alone. */
+  /** Fields after the body; with end alone. At most 100 fields and 60 KiB. */
   trailers: Header[];
 }
 
@@ -606,7 +616,7 @@ export const ResponseHead: MessageFns<ResponseHead> = {
 };
 
 function createBaseHandleRequest(): HandleRequest {
-  return { head: undefined, body: new Uint8Array(0) };
+  return { head: undefined, body: new Uint8Array(0), trailers: [] };
 }
 
 export const HandleRequest: MessageFns<HandleRequest> = {
@@ -616,6 +626,9 @@ export const HandleRequest: MessageFns<HandleRequest> = {
     }
     if (message.body.length !== 0) {
       writer.uint32(18).bytes(message.body);
+    }
+    for (const v of message.trailers) {
+      Header.encode(v!, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -649,6 +662,14 @@ export const HandleRequest: MessageFns<HandleRequest> = {
             message.body = reader.bytes();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.trailers.push(Header.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -665,6 +686,7 @@ export const HandleRequest: MessageFns<HandleRequest> = {
     return {
       head: isSet(object.head) ? RequestHead.fromJSON(object.head) : undefined,
       body: isSet(object.body) ? bytesFromBase64(object.body) : new Uint8Array(0),
+      trailers: globalThis.Array.isArray(object?.trailers) ? object.trailers.map((e: any) => Header.fromJSON(e)) : [],
     };
   },
 
@@ -675,6 +697,9 @@ export const HandleRequest: MessageFns<HandleRequest> = {
     }
     if (message.body.length !== 0) {
       obj.body = base64FromBytes(message.body);
+    }
+    if (message.trailers?.length) {
+      obj.trailers = message.trailers.map((e) => Header.toJSON(e));
     }
     return obj;
   },
@@ -688,12 +713,13 @@ export const HandleRequest: MessageFns<HandleRequest> = {
       ? RequestHead.fromPartial(object.head)
       : undefined;
     message.body = object.body ?? new Uint8Array(0);
+    message.trailers = object.trailers?.map((e) => Header.fromPartial(e)) || [];
     return message;
   },
 };
 
 function createBaseHandleResponse(): HandleResponse {
-  return { head: undefined, body: new Uint8Array(0), fault: undefined };
+  return { head: undefined, body: new Uint8Array(0), fault: undefined, trailers: [] };
 }
 
 export const HandleResponse: MessageFns<HandleResponse> = {
@@ -706,6 +732,9 @@ export const HandleResponse: MessageFns<HandleResponse> = {
     }
     if (message.fault !== undefined) {
       Fault.encode(message.fault, writer.uint32(26).fork()).join();
+    }
+    for (const v of message.trailers) {
+      Header.encode(v!, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -747,6 +776,14 @@ export const HandleResponse: MessageFns<HandleResponse> = {
             message.fault = Fault.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.trailers.push(Header.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -764,6 +801,7 @@ export const HandleResponse: MessageFns<HandleResponse> = {
       head: isSet(object.head) ? ResponseHead.fromJSON(object.head) : undefined,
       body: isSet(object.body) ? bytesFromBase64(object.body) : new Uint8Array(0),
       fault: isSet(object.fault) ? Fault.fromJSON(object.fault) : undefined,
+      trailers: globalThis.Array.isArray(object?.trailers) ? object.trailers.map((e: any) => Header.fromJSON(e)) : [],
     };
   },
 
@@ -778,6 +816,9 @@ export const HandleResponse: MessageFns<HandleResponse> = {
     if (message.fault !== undefined) {
       obj.fault = Fault.toJSON(message.fault);
     }
+    if (message.trailers?.length) {
+      obj.trailers = message.trailers.map((e) => Header.toJSON(e));
+    }
     return obj;
   },
 
@@ -791,12 +832,22 @@ export const HandleResponse: MessageFns<HandleResponse> = {
       : undefined;
     message.body = object.body ?? new Uint8Array(0);
     message.fault = (object.fault !== undefined && object.fault !== null) ? Fault.fromPartial(object.fault) : undefined;
+    message.trailers = object.trailers?.map((e) => Header.fromPartial(e)) || [];
     return message;
   },
 };
 
 function createBaseRequestFrame(): RequestFrame {
-  return { streamId: 0, head: undefined, body: new Uint8Array(0), end: false, cancel: false, credit: 0 };
+  return {
+    streamId: 0,
+    head: undefined,
+    body: new Uint8Array(0),
+    end: false,
+    cancel: false,
+    credit: 0,
+    trailers: [],
+    expired: false,
+  };
 }
 
 export const RequestFrame: MessageFns<RequestFrame> = {
@@ -818,6 +869,12 @@ export const RequestFrame: MessageFns<RequestFrame> = {
     }
     if (message.credit !== 0) {
       writer.uint32(48).uint32(message.credit);
+    }
+    for (const v of message.trailers) {
+      Header.encode(v!, writer.uint32(58).fork()).join();
+    }
+    if (message.expired !== false) {
+      writer.uint32(64).bool(message.expired);
     }
     return writer;
   },
@@ -883,6 +940,22 @@ export const RequestFrame: MessageFns<RequestFrame> = {
             message.credit = reader.uint32();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.trailers.push(Header.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.expired = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -907,6 +980,8 @@ export const RequestFrame: MessageFns<RequestFrame> = {
       end: isSet(object.end) ? globalThis.Boolean(object.end) : false,
       cancel: isSet(object.cancel) ? globalThis.Boolean(object.cancel) : false,
       credit: isSet(object.credit) ? globalThis.Number(object.credit) : 0,
+      trailers: globalThis.Array.isArray(object?.trailers) ? object.trailers.map((e: any) => Header.fromJSON(e)) : [],
+      expired: isSet(object.expired) ? globalThis.Boolean(object.expired) : false,
     };
   },
 
@@ -930,6 +1005,12 @@ export const RequestFrame: MessageFns<RequestFrame> = {
     if (message.credit !== 0) {
       obj.credit = Math.round(message.credit);
     }
+    if (message.trailers?.length) {
+      obj.trailers = message.trailers.map((e) => Header.toJSON(e));
+    }
+    if (message.expired !== false) {
+      obj.expired = message.expired;
+    }
     return obj;
   },
 
@@ -946,6 +1027,8 @@ export const RequestFrame: MessageFns<RequestFrame> = {
     message.end = object.end ?? false;
     message.cancel = object.cancel ?? false;
     message.credit = object.credit ?? 0;
+    message.trailers = object.trailers?.map((e) => Header.fromPartial(e)) || [];
+    message.expired = object.expired ?? false;
     return message;
   },
 };
