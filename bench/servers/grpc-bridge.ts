@@ -22,6 +22,7 @@ function forward(request: IncomingMessage, body: Uint8Array, response: ServerRes
     callMethod: "",
     requestId: "",
     shadow: false,
+    websocket: false,
   };
   const { path, requestSerialize, responseDeserialize } = handleMethod;
   replicas[turn]?.makeUnaryRequest(path, requestSerialize, responseDeserialize, { head, body, trailers: [] }, (error, reply) => {

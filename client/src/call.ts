@@ -5,6 +5,7 @@ import { LIMITS, type Fault } from "@headgate/core";
 import type { RequestHeadInit } from "@headgate/proto/wire";
 import type { LiveBackend } from "./live-backend.ts";
 import type { LiveReplica } from "./live-replica.ts";
+import type { MessageLane } from "./message-lane.ts";
 
 /** Where the answer goes. After an end or a fault nothing more comes. */
 export interface CallSink {
@@ -39,6 +40,8 @@ export class Call implements RequestHeadInit {
   /** When it must be over, on performance.now()'s scale. */
   deadline: number;
   readonly sink: CallSink;
+  /** The messages of a call that asks for a WebSocket; null: it asks for none. Given before the call is dispatched. */
+  lane: MessageLane | null = null;
 
   /** Pieces of the body that were not sent yet. For a replayable call they stay until the answer begins. */
   pieces: Buffer[] = [];
@@ -84,5 +87,9 @@ export class Call implements RequestHeadInit {
     this.requestId = requestId;
     this.deadline = deadline;
     this.sink = sink;
+  }
+
+  get websocket(): boolean {
+    return this.lane !== null;
   }
 }

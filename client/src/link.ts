@@ -13,6 +13,11 @@ export interface Link {
   pump(call: Call): void;
   /** The call's body has ended and its last piece was sent before. */
   endBody(call: Call): void;
+  /**
+   * Sends a WebSocket's message, or the caller's close, as far as the credit goes; the rest follows by itself. Returns whether all that
+   * was given is sent: the sink's writable() tells when it is later.
+   */
+  message(call: Call, part: number, body: Buffer): boolean;
   /** The caller is gone or the deadline has passed: nothing more comes of the call. */
   cancel(call: Call): void;
   /** The caller has taken that many bytes of the answer. */

@@ -106,6 +106,14 @@ export class Router {
     else if (end && !hadPieces) link?.endBody(call);
   }
 
+  /**
+   * Gives a message of an accepted WebSocket, or the caller's close; `part` is one of WebSocketPart that does not continue. False: not all
+   * of what was given is sent, so that nothing more should be given before the sink's writable().
+   */
+  giveMessage(call: Call, part: number, body: Buffer): boolean {
+    return call.state !== "sent" || (call.replica?.link?.message(call, part, body) ?? true);
+  }
+
   /** Bytes of the answer that the caller has taken. */
   consumed(call: Call, bytes: number): void {
     call.replica?.link?.consumed(call, bytes);

@@ -3,12 +3,22 @@
 
 import { LIMITS, fault } from "@headgate/core";
 import type * as pb from "@headgate/proto/fault";
-import { HeaderMemo, type ResponseFrames, WireWriter, readSessionResponse, writeRequestOpen, writeRequestRest } from "@headgate/proto/wire";
+import { WebSocketPart } from "@headgate/proto/replica";
+import {
+  HeaderMemo,
+  type ResponseFrames,
+  WireWriter,
+  readSessionResponse,
+  writeRequestOpen,
+  writeRequestPart,
+  writeRequestRest,
+} from "@headgate/proto/wire";
 import { faultFromProto } from "@headgate/rpc/fault-codec";
 import { type GrpcStream, openStream } from "@headgate/rpc/stream";
 import type { Call } from "./call.ts";
 import { CallTable } from "./call-table.ts";
 import type { Link, LinkEvents } from "./link.ts";
+import type { LaneOut, MessageLane } from "./message-lane.ts";
 
 const PATH = "/headgate.v1.ReplicaService/Session";
 /** A message that has grown to this is sent before the turn is over. */
@@ -17,9 +27,10 @@ const FLUSH_BYTES = 64 * 1024;
 const APART_BYTES = 16 * 1024;
 /** Credit is granted again in portions of at least this. */
 const GRANT_BYTES = LIMITS.bodyChunkBytes;
+const NO_TRAILERS: readonly string[] = Object.freeze([]);
 
 /** One open session. */
-export class Session implements Link, ResponseFrames {
+export class Session implements Link, LaneOut, ResponseFrames {
   readonly #events: LinkEvents;
   readonly #calls = new CallTable();
   readonly #writer = new WireWriter();
@@ -80,7 +91,11 @@ export class Session implements Link, ResponseFrames {
   /** Sends what of the body the credit allows. */
   pump(call: Call): void {
     if (this.#calls.get(call.streamId) !== call) return;
-    const { pieces } = call;
+    const { pieces, lane } = call;
+    if (lane !== null) {
+      if (lane.pump(call, this)) call.sink.writable();
+      return;
+    }
     while (pieces.length > 0 && call.sendCredit > 0) {
       const piece = pieces[0];
       if (piece === undefined) break;
@@ -107,6 +122,17 @@ export class Session implements Link, ResponseFrames {
     if (this.#calls.get(call.streamId) !== call || call.pieces.length > 0) return;
     this.#open();
     writeRequestRest(this.#writer, call.streamId, null, true, null, 0, call.trailers);
+  }
+
+  message(call: Call, part: number, body: Buffer): boolean {
+    if (this.#calls.get(call.streamId) !== call || call.lane === null) return true;
+    return call.lane.send(call, part, body, this);
+  }
+
+  writePart(call: Call, part: number, body: Buffer): void {
+    this.#open();
+    writeRequestPart(this.#writer, call.streamId, part, body, part === WebSocketPart.CLOSE);
+    if (this.#writer.length > FLUSH_BYTES) this.#send();
   }
 
   cancel(call: Call): void {
@@ -138,6 +164,7 @@ export class Session implements Link, ResponseFrames {
     failure: pb.Fault | null,
     credit: number,
     trailers: readonly string[],
+    part: number,
   ): void {
     const call = this.#calls.get(streamId);
     // Frames of a call that was cancelled may still be on their way.
@@ -153,7 +180,8 @@ export class Session implements Link, ResponseFrames {
     }
     if (status !== 0) {
       if (call.answered || status < 200 || status > 599) {
-        this.#broken(call, call.answered ? "answered twice" : `answered with status ${status}`);
+        if (status === 101 && call.lane !== null && !call.answered && !end) this.#accepted(call, call.lane, headers);
+        else this.#broken(call, call.answered ? "answered twice" : `answered with status ${status}`);
         return;
       }
       if (end) this.#calls.delete(call);
@@ -162,9 +190,17 @@ export class Session implements Link, ResponseFrames {
       call.sink.head(status, headers, body, end);
       return;
     }
+    if (part !== 0) {
+      this.#part(call, part, body, end);
+      return;
+    }
     if (body === null && !end) return;
     if (!call.answered) {
       this.#broken(call, "sent a body before its head");
+      return;
+    }
+    if (body !== null && call.lane !== null && call.lane.accepted) {
+      this.#broken(call, "sent bytes that are part of no message on a WebSocket");
       return;
     }
     if (end) {
@@ -176,6 +212,26 @@ export class Session implements Link, ResponseFrames {
 
   draining(): void {
     this.#events.draining();
+  }
+
+  /** The replica has accepted a WebSocket: from here on it may last. */
+  #accepted(call: Call, lane: MessageLane, headers: readonly string[]): void {
+    lane.accepted = true;
+    call.answered = true;
+    call.deadline = Infinity;
+    call.sink.head(101, headers, null, false);
+  }
+
+  #part(call: Call, part: number, body: Buffer | null, end: boolean): void {
+    if (call.lane === null || !call.lane.accepted) {
+      this.#broken(call, "sent a message without having accepted a WebSocket");
+      return;
+    }
+    call.lane.sink.part(part, body);
+    // The sink may have given the call up because of it.
+    if (!end || !this.#calls.delete(call)) return;
+    this.#events.finished(call);
+    call.sink.body(null, true, NO_TRAILERS);
   }
 
   #broken(call: Call, what: string): void {

@@ -37,6 +37,10 @@ export class UnaryLink implements Link {
   }
 
   start(call: Call): void {
+    if (call.websocket) {
+      this.#events.failed(call, fault("websocket_unsupported", "the backend's program serves no Session, which WebSockets need"));
+      return;
+    }
     this.#running.set(call, new AbortController());
     if (call.bodyEnded) void this.#call(call);
     else call.sink.writable();
@@ -61,6 +65,11 @@ export class UnaryLink implements Link {
 
   endBody(call: Call): void {
     this.pump(call);
+  }
+
+  message(): boolean {
+    // No WebSocket is ever accepted here.
+    return true;
   }
 
   cancel(call: Call): void {
@@ -121,6 +130,7 @@ function encode(call: Call): Uint8Array {
       callMethod: call.callMethod,
       requestId: call.requestId,
       shadow: call.shadow,
+      websocket: call.websocket,
     },
     body: Buffer.concat(call.pieces),
     trailers: pairs(call.trailers),

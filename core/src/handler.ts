@@ -1,12 +1,24 @@
 // What authors of handlers write against: the request's type, the forms a handler can have, and two small helpers.
 // Types and plain values only; how a handler is found and called stands in replica/.
 
+import type { WebSocketAcceptOptions, WebSocketConnection } from "./websocket.ts";
+
 /** The request as a handler gets it: a web-standard Request with what the platform knows beside it. */
 export interface HandlerRequest extends Request {
   /** Parameters of the route, such as `id` of "/items/:id"; "*" for a wildcard. */
   readonly params: Readonly<Record<string, string>>;
   /** Id of the request, as the caller reads it in `x-request-id` and the operator in the logs. */
   readonly requestId: string;
+  /** Whether the caller asks for a WebSocket. */
+  readonly isWebSocket: boolean;
+  /** The subprotocols that the caller offers, in its order of preference. */
+  readonly webSocketProtocols: readonly string[];
+  /**
+   * Accepts the WebSocket that the caller asks for. Without it the handler's result is the answer, over HTTP, and there is no WebSocket.
+   * Throws a HeadgateError `upgrade_required` where the caller asks for none (as an answer that is a 426), a TypeError for a protocol
+   * that the caller does not offer and for a second time.
+   */
+  acceptWebSocket(options?: WebSocketAcceptOptions): WebSocketConnection;
 }
 
 /**

@@ -9,3 +9,4 @@ export * from "./ports.ts";
 export * from "./result.ts";
 export * from "./route.ts";
 export * from "./text.ts";
+export * from "./websocket.ts";

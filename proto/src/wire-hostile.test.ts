@@ -1,7 +1,7 @@
 // The Session codec at its edges: large bodies, newer contracts, cut messages and bytes that no honest peer sends.
 // Whatever comes, reading either gives frames or throws WireError.
 import { expect, test } from "@jest/globals";
-import { SessionRequest, SessionResponse } from "@headgate/proto/replica";
+import { SessionRequest, SessionResponse, WebSocketPart } from "@headgate/proto/replica";
 import fc from "fast-check";
 import {
   GRPC_PREFIX_BYTES,
@@ -12,6 +12,7 @@ import {
   readSessionRequest,
   readSessionResponse,
   writeRequestOpen,
+  writeRequestPart,
   writeRequestRest,
   writeResponseOpen,
 } from "./wire.ts";
@@ -26,11 +27,13 @@ const HEAD = {
   callMethod: "",
   requestId: "r-1",
   shadow: false,
+  websocket: true,
 };
 const MESSAGE = ((): Buffer => {
   const writer = new WireWriter();
   writeRequestOpen(writer, 1, HEAD, Buffer.from("hello"), false);
   writeRequestRest(writer, 1, Buffer.from(" world"), true, null, 9);
+  writeRequestPart(writer, 1, WebSocketPart.TEXT, Buffer.from("!"), false);
   return Buffer.from(writer.take());
 })();
 
@@ -85,6 +88,8 @@ test("a message cut anywhere but between frames is refused", () => {
   const boundaries = new Set<number>([0, MESSAGE.length]);
   const first = new WireWriter();
   writeRequestOpen(first, 1, HEAD, Buffer.from("hello"), false);
+  boundaries.add(first.length);
+  writeRequestRest(first, 1, Buffer.from(" world"), true, null, 9);
   boundaries.add(first.length);
   for (let length = 0; length <= MESSAGE.length; length++) {
     const thrown = readAllRequest(MESSAGE.subarray(0, length));

@@ -1,7 +1,7 @@
 // The Session codec against the generated code, in both directions, and against bytes that no honest peer sends.
 import { expect, test } from "@jest/globals";
 import { Fault } from "@headgate/proto/fault";
-import { SessionRequest, SessionResponse } from "@headgate/proto/replica";
+import { SessionRequest, SessionResponse, WebSocketPart } from "@headgate/proto/replica";
 import fc from "fast-check";
 import {
   HeaderMemo,
@@ -11,9 +11,11 @@ import {
   readSessionResponse,
   writeDraining,
   writeRequestOpen,
+  writeRequestPart,
   writeRequestRest,
   writeResponseFault,
   writeResponseOpen,
+  writeResponsePart,
   writeResponseRest,
 } from "./wire.ts";
 
@@ -32,7 +34,9 @@ const requestHead = fc.record({
   callMethod: text,
   requestId: text,
   shadow: fc.boolean(),
+  websocket: fc.boolean(),
 });
+const part = fc.constantFrom(...Object.values(WebSocketPart));
 const requestFrame = fc.record({
   streamId: uint32,
   head: fc.option(requestHead),
@@ -42,6 +46,7 @@ const requestFrame = fc.record({
   credit: uint32,
   trailers: pairs,
   expired: fc.boolean(),
+  part,
 });
 const fault = fc.record({
   code: text,
@@ -64,10 +69,11 @@ const plain = (value: Uint8Array | null): number[] => (value === null ? [] : [..
 function requestFramesOf(message: Uint8Array): unknown[] {
   const frames: unknown[] = [];
   readSessionRequest(Buffer.from(message), {
-    frame(streamId, head, body, end, cancel, credit, trailers) {
-      const { endpoint, method, target, headers, params, timeoutMs, callMethod, requestId, shadow } = head ?? {};
-      const seen = head === null ? null : { endpoint, method, target, headers, params, timeoutMs, callMethod, requestId, shadow };
-      frames.push({ streamId, head: seen, body: plain(body), end, cancel, credit, trailers: [...trailers] });
+    frame(streamId, head, body, end, cancel, credit, trailers, seenPart) {
+      const { endpoint, method, target, headers, params, timeoutMs, callMethod, requestId, shadow, websocket } = head ?? {};
+      const seen =
+        head === null ? null : { endpoint, method, target, headers, params, timeoutMs, callMethod, requestId, shadow, websocket };
+      frames.push({ streamId, head: seen, body: plain(body), end, cancel, credit, trailers: [...trailers], part: seenPart });
     },
   });
   return frames;
@@ -79,8 +85,9 @@ function responseFramesOf(message: Uint8Array, memo = new HeaderMemo()): unknown
   readSessionResponse(
     Buffer.from(message),
     {
-      frame(streamId, status, headers, body, end, seenFault, credit, trailers) {
-        frames.push({ streamId, status, headers: [...headers], body: plain(body), end, fault: seenFault, credit, trailers: [...trailers] });
+      frame(streamId, status, headers, body, end, seenFault, credit, trailers, seenPart) {
+        const plainly = { headers: [...headers], body: plain(body), trailers: [...trailers] };
+        frames.push({ streamId, status, ...plainly, end, fault: seenFault, credit, part: seenPart });
       },
       draining() {
         frames.push("draining");
@@ -135,6 +142,7 @@ test("requests that the codec writes are read by the generated code as they were
         credit: frame.head === null ? frame.credit : 0,
         trailers: frame.head === null ? frame.trailers : [],
         expired: frame.head === null && frame.cancel && frame.expired,
+        part: 0,
       }));
       expect(read).toEqual(meant);
     }),
@@ -152,6 +160,7 @@ test("responses that the generated code wrote are read as they were meant", () =
     fault: fc.option(fault),
     credit: uint32,
     trailers: pairs,
+    part,
   });
   fc.assert(
     fc.property(fc.array(frame, { maxLength: 5 }), fc.boolean(), (frames, draining) => {
@@ -197,6 +206,24 @@ test("responses that the codec writes are read by the generated code as they wer
       expect(flat(read.frames[1]?.trailers ?? [])).toEqual(more.trailers);
       expect(read.frames[2]?.streamId).toBe(7);
       expect(Fault.toJSON(read.frames[2]?.fault ?? Fault.fromPartial({}))).toEqual(Fault.toJSON(failed));
+    }),
+  );
+});
+
+test("parts of WebSockets that the codec writes are read by the generated code as they were meant", () => {
+  const piece = fc.record({ streamId: uint32, part, body: fc.oneof(bytes, text), end: fc.boolean() });
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 5 }), (pieces) => {
+      const [requests, responses] = [new WireWriter(), new WireWriter()];
+      const meant = pieces.map(({ body, ...rest }) => ({ ...rest, body: [...Buffer.from(typeof body === "string" ? body : body)] }));
+      pieces.forEach((one, index) => {
+        writeRequestPart(requests, one.streamId, one.part, Buffer.from(meant[index]?.body ?? []), one.end);
+        expect(writeResponsePart(responses, one.streamId, one.part, one.body, one.end)).toBe(meant[index]?.body.length);
+      });
+      const seen = (frames: readonly { streamId: number; part: number; body: Uint8Array; end: boolean }[]): unknown[] =>
+        frames.map(({ streamId, part: seenPart, body, end }) => ({ streamId, part: seenPart, end, body: [...body] }));
+      expect(seen(SessionRequest.decode(requests.take()).frames)).toEqual(meant);
+      expect(seen(SessionResponse.decode(responses.take()).frames)).toEqual(meant);
     }),
   );
 });

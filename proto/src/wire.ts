@@ -10,6 +10,7 @@ export {
   readRequestHead,
   readSessionRequest,
   writeRequestOpen,
+  writeRequestPart,
   writeRequestRest,
 } from "./wire/request.ts";
 export {
@@ -21,6 +22,7 @@ export {
   writeDraining,
   writeResponseFault,
   writeResponseOpen,
+  writeResponsePart,
   writeResponseRest,
 } from "./wire/response.ts";
 export { GRPC_PREFIX_BYTES, WireWriter } from "./wire/writer.ts";

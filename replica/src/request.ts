@@ -2,7 +2,8 @@
 // `new Request` costs more than all else a small request does; this object costs a few fields until something is asked for.
 // What is rarely asked for (clone, blob, formData, mode, …) comes from a real Request, made then.
 
-import type { RequestHeadView } from "@headgate/proto/wire";
+import { HeadgateError, type WebSocketAcceptOptions, type WebSocketConnection, fault } from "@headgate/core";
+import { type EncodedHeaders, type RequestHeadView, encodeHeaders } from "@headgate/proto/wire";
 import type { RequestBody } from "./request-body.ts";
 
 /** What the request needs of its call. */
@@ -11,6 +12,8 @@ export interface RequestSource {
   readonly body: RequestBody;
   /** Aborts when the caller is gone or the deadline has passed. */
   signal(): AbortSignal;
+  /** Accepts the WebSocket that the head asks for. */
+  accept(protocol: string, headers: EncodedHeaders): WebSocketConnection;
 }
 
 const NO_PARAMS: Readonly<Record<string, string>> = Object.freeze(Object.create(null));
@@ -68,6 +71,28 @@ export class LazyRequest {
   /** Id of the request, as the caller and the logs see it. */
   get requestId(): string {
     return this.#source.head.requestId;
+  }
+
+  get isWebSocket(): boolean {
+    return this.#source.head.websocket;
+  }
+
+  get webSocketProtocols(): readonly string[] {
+    const offered = this.isWebSocket ? this.headers.get("sec-websocket-protocol") : null;
+    return offered === null ? [] : offered.split(",").map((name) => name.trim());
+  }
+
+  acceptWebSocket({ protocol = "", headers }: WebSocketAcceptOptions = {}): WebSocketConnection {
+    if (!this.isWebSocket) throw new HeadgateError(fault("upgrade_required", "this is served over WebSocket alone"));
+    const fields: string[] = [];
+    for (const [name, value] of new Headers(headers)) fields.push(name, value);
+    if (protocol !== "") {
+      const offered = this.webSocketProtocols;
+      if (!offered.includes(protocol))
+        throw new TypeError(`the caller offers ${offered.join(", ") || "no subprotocol"}, not "${protocol}"`);
+      fields.push("sec-websocket-protocol", protocol);
+    }
+    return this.#source.accept(protocol, encodeHeaders(fields));
   }
 
   get signal(): AbortSignal {

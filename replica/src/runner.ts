@@ -85,6 +85,10 @@ export class Runner {
       incoming.refuse(fault("method_not_declared", `the handler declares no method "${callMethod}"`, { method: callMethod }));
       return;
     }
+    if (this.#batcher !== null && incoming.head.websocket) {
+      incoming.refuse(fault("websocket_unsupported", "the handler accepts batches, and so takes no WebSockets"));
+      return;
+    }
     this.#inFlight++;
     try {
       const request = new LazyRequest(incoming);
@@ -122,6 +126,10 @@ export class Runner {
   #describe(requestId: string, error: unknown): Fault {
     if (error instanceof HeadgateError && (error.code === "handler_result_invalid" || error.code === "batch_length_mismatch")) {
       this.#log.exception("the handler's result cannot be sent", requestId, error);
+      return fault(error.code, error.message);
+    }
+    // The handler has asked for a WebSocket where there is none: the caller's mistake, and nothing for the log.
+    if (error instanceof HeadgateError && (error.code === "upgrade_required" || error.code === "websocket_unsupported")) {
       return fault(error.code, error.message);
     }
     this.#log.exception("the handler threw", requestId, error);

@@ -6,11 +6,14 @@ import type { Runner } from "./runner.ts";
 import { ReplicaSession } from "./session.ts";
 import { UnaryCall } from "./unary.ts";
 
+/** What callers of WebSockets hear of a replica that ends: open another one. */
+const RESTARTS = { code: 1012, reason: "the service restarts" };
+
 /** A running server. */
 export interface ReplicaServer {
   /** Tells every bridge that nothing new is taken. */
   draining(): void;
-  /** Ends every call after its last answer; resolves when the bridges have read it, or after this time at the latest. */
+  /** Ends every WebSocket, and every call after its last answer; resolves when the bridges have read it, or after this time at the latest. */
   finish(withinMs: number): Promise<void>;
 }
 
@@ -32,6 +35,7 @@ export async function serveReplica(address: string, runner: Runner): Promise<Rep
       for (const session of sessions) session.draining();
     },
     finish: async (withinMs) => {
+      for (const session of sessions) session.endSockets(RESTARTS);
       // Answers of this turn go out before the end of their stream.
       await new Promise((resolve) => setImmediate(resolve));
       await server.finish(withinMs);

@@ -1,12 +1,16 @@
-// One request of a session: its body as it comes, its signal, and its answer within the credit that the bridge gives.
+// One request of a session: its body as it comes, its signal, and its answer within the credit that the bridge gives; or the
+// WebSocket that it has become.
 
-import { type Fault, HeadgateError, LIMITS } from "@headgate/core";
-import type { RequestHeadView } from "@headgate/proto/wire";
+import { type Fault, HeadgateError, LIMITS, type WebSocketClose, type WebSocketConnection, fault } from "@headgate/core";
+import type { EncodedHeaders, RequestHeadView } from "@headgate/proto/wire";
 import { AnswerStream } from "./answer-stream.ts";
 import { RequestBody } from "./request-body.ts";
 import type { Answer, StreamAnswer } from "./result.ts";
 import type { Incoming } from "./runner.ts";
 import type { ReplicaSession } from "./session.ts";
+import { ReplicaSocket } from "./websocket.ts";
+
+const CLOSED = fault("cancelled", "the WebSocket has ended");
 
 /** One request. */
 export class SessionCall implements Incoming {
@@ -21,6 +25,7 @@ export class SessionCall implements Incoming {
   #controller: AbortController | null = null;
   #gone: Fault | null = null;
   #stream: AnswerStream | null = null;
+  #socket: ReplicaSocket | null = null;
   #credit: number = LIMITS.streamWindowBytes;
   #owed = 0;
 
@@ -29,8 +34,9 @@ export class SessionCall implements Incoming {
     this.streamId = streamId;
     this.head = head;
     this.#firstPiece = body;
-    this.#whole = end;
-    if (!end) this.body.push(body, false);
+    // A request for a WebSocket has no body; what follows it are messages.
+    this.#whole = end || head.websocket;
+    if (!this.#whole) this.body.push(body, false);
   }
 
   get body(): RequestBody {
@@ -55,8 +61,19 @@ export class SessionCall implements Incoming {
   }
 
   grant(bytes: number): void {
+    if (this.#socket !== null) this.#socket.grant(bytes);
     this.#credit += bytes;
     this.#stream?.wake();
+  }
+
+  /** A message of an accepted WebSocket. */
+  message(part: number, body: Buffer | null): void {
+    this.#socket?.received(part, body);
+  }
+
+  /** Ends a WebSocket, whatever its handler does. */
+  endSocket(close: WebSocketClose): void {
+    this.#socket?.abort(close, true);
   }
 
   cancelled(reason: Fault): void {
@@ -65,11 +82,27 @@ export class SessionCall implements Incoming {
     this.#controller?.abort(error);
     this.#body?.fail(error);
     this.#stream?.cancel();
+    this.#socket?.vanished();
   }
 
   // --- the answer ---
 
+  accept(protocol: string, headers: EncodedHeaders): WebSocketConnection {
+    if (this.#socket !== null) throw new TypeError("the WebSocket was accepted before");
+    const socket = new ReplicaSocket(protocol, {
+      part: (part, body, end) => this.#session.writePart(this, part, body, end),
+      end: () => this.#session.writePiece(this, null, true),
+      consumed: (bytes) => this.#owe(bytes),
+      lost: () => this.#abort(CLOSED),
+    });
+    this.#socket = socket;
+    if (this.#gone === null) this.#session.writeHead(this, 101, headers);
+    else socket.vanished();
+    return socket;
+  }
+
   answer(answer: Answer): Promise<void> | null {
+    if (this.#socket !== null) return this.#socket.finish();
     if (answer.kind === "stream") return this.#answerStream(answer);
     const { status, headers, body } = answer;
     // One frame holds 64 KiB; a string of a third of that fits whatever its characters.
@@ -84,6 +117,12 @@ export class SessionCall implements Incoming {
 
   refuse(failure: Fault): void {
     this.#session.writeFault(this, failure);
+    this.#socket?.ended({ code: 1011, reason: "" });
+  }
+
+  #abort(reason: Fault): void {
+    this.#gone ??= reason;
+    this.#controller?.abort(new HeadgateError(reason));
   }
 
   #answerStream(answer: StreamAnswer): Promise<void> {

@@ -1,7 +1,7 @@
 // The replica's end of Session streams: frames in, answers out, all frames of one turn of the event loop in one message.
 // What a request means and whether it may run is the runner's matter.
 
-import { HeadgateError, fault, type Fault } from "@headgate/core";
+import { type Fault, HeadgateError, type WebSocketClose, fault } from "@headgate/core";
 import {
   type CancelReason,
   type RequestFrames,
@@ -11,6 +11,7 @@ import {
   writeDraining,
   writeResponseFault,
   writeResponseOpen,
+  writeResponsePart,
   writeResponseRest,
 } from "@headgate/proto/wire";
 import { faultToProto } from "@headgate/rpc/fault-codec";
@@ -56,6 +57,8 @@ export class ReplicaSession implements CallHandler, RequestFrames {
     end: boolean,
     cancel: CancelReason | null,
     credit: number,
+    _trailers: readonly string[],
+    part: number,
   ): void {
     if (head !== null) {
       if (this.#calls.has(streamId)) throw new HeadgateError(fault("replica_protocol", `stream ${streamId} was opened twice`));
@@ -74,7 +77,8 @@ export class ReplicaSession implements CallHandler, RequestFrames {
       return;
     }
     if (credit > 0) call.grant(credit);
-    if (body !== null || end) call.received(body, end);
+    if (part !== 0) call.message(part, body);
+    else if (body !== null || end) call.received(body, end);
   }
 
   halfClosed(): void {
@@ -115,6 +119,20 @@ export class ReplicaSession implements CallHandler, RequestFrames {
     if (end) this.#forget(call);
     writeResponseRest(this.#writer, call.streamId, piece, end, 0);
     this.#bound();
+  }
+
+  /** A part of a WebSocket. Returns how many bytes its body has. The caller keeps to the credit and to 64 KiB. */
+  writePart(call: SessionCall, part: number, body: string | Uint8Array, end: boolean): number {
+    if (!this.#open(call)) return 0;
+    if (end) this.#forget(call);
+    const bytes = writeResponsePart(this.#writer, call.streamId, part, body, end);
+    this.#bound();
+    return bytes;
+  }
+
+  /** Ends every WebSocket. */
+  endSockets(close: WebSocketClose): void {
+    for (const call of this.#calls.values()) call.endSocket(close);
   }
 
   writeFault(call: SessionCall, failure: Fault): void {

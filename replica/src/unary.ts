@@ -1,6 +1,6 @@
 // The replica's end of unary Handle: one whole request, one whole answer. For clients that speak no Session.
 
-import { type Fault, HeadgateError, LIMITS, fault } from "@headgate/core";
+import { type Fault, HeadgateError, LIMITS, type WebSocketConnection, fault } from "@headgate/core";
 import { HandleRequest, HandleResponse, RequestHead, ResponseHead } from "@headgate/proto/replica";
 import { type RequestHeadView, readRequestHead } from "@headgate/proto/wire";
 import { faultToProto } from "@headgate/rpc/fault-codec";
@@ -50,6 +50,10 @@ export class UnaryCall implements CallHandler, Incoming {
 
   closed(): void {
     if (!this.#answered) this.#controller.abort(new HeadgateError(fault("cancelled", "the caller is gone")));
+  }
+
+  accept(): WebSocketConnection {
+    throw new HeadgateError(fault("websocket_unsupported", "Handle carries no WebSockets; use Session"));
   }
 
   answer(answer: Answer): Promise<void> | null {

@@ -19,6 +19,8 @@ export interface RequestHeadInit {
   readonly callMethod: string;
   readonly requestId: string;
   readonly shadow: boolean;
+  /** Whether a WebSocket is asked for. */
+  readonly websocket: boolean;
 }
 
 const FRAMES = 0x0a;
@@ -30,6 +32,7 @@ const CANCEL = 0x28;
 const CREDIT = 0x30;
 const TRAILERS = 0x3a;
 const EXPIRED = 0x40;
+const PART = 0x48;
 
 const H_ENDPOINT = 0x0a;
 const H_METHOD = 0x12;
@@ -40,6 +43,7 @@ const H_TIMEOUT = 0x30;
 const H_CALL_METHOD = 0x3a;
 const H_REQUEST_ID = 0x42;
 const H_SHADOW = 0x48;
+const H_WEBSOCKET = 0x50;
 
 const NO_PAIRS: readonly string[] = Object.freeze([]);
 
@@ -85,6 +89,7 @@ export function writeRequestOpen(
   if (head.callMethod !== "") writer.string(H_CALL_METHOD, head.callMethod);
   writer.string(H_REQUEST_ID, head.requestId);
   writer.bool(H_SHADOW, head.shadow);
+  writer.bool(H_WEBSOCKET, head.websocket);
   writer.close(mark);
   writer.bool(END, end);
   if (body === null || body.length === 0) writer.close(frame);
@@ -121,6 +126,19 @@ export function writeRequestRest(
   writer.close(frame);
 }
 
+/** Writes a frame with a WebSocket's message, a piece of one, or its close. `part` is one of WebSocketPart. */
+export function writeRequestPart(writer: WireWriter, streamId: number, part: number, body: Uint8Array | null, end: boolean): void {
+  writer.ensure(32);
+  writer.buf[writer.pos++] = FRAMES;
+  const frame = writer.open();
+  writer.buf[writer.pos++] = STREAM_ID;
+  writer.varint(streamId);
+  if (body !== null && body.length > 0) writer.bytes(BODY, body);
+  writer.bool(END, end);
+  writer.uint32(PART, part);
+  writer.close(frame);
+}
+
 /** The head of a request as it lies in the message; its fields are decoded when they are asked for. */
 export class RequestHeadView {
   /** Milliseconds that are left; 0: none. */
@@ -128,6 +146,7 @@ export class RequestHeadView {
   /** Method of the class; empty: "handle". */
   callMethod = "";
   shadow = false;
+  websocket = false;
   readonly #buf: Buffer;
   readonly #start: number;
   readonly #end: number;
@@ -168,6 +187,9 @@ export class RequestHeadView {
           break;
         case H_SHADOW:
           this.shadow = reader.varint() !== 0;
+          break;
+        case H_WEBSOCKET:
+          this.websocket = reader.varint() !== 0;
           break;
         default:
           reader.skip(tag & 7);
@@ -225,6 +247,7 @@ export function readRequestHead(buf: Buffer, start: number, end: number): Reques
 
 /** What a replica does with the frames of a message. Heads and bodies are slices of the message. */
 export interface RequestFrames {
+  /** `part` is a WebSocketPart, and 0 in frames that are of no WebSocket. */
   frame(
     streamId: number,
     head: RequestHeadView | null,
@@ -233,6 +256,7 @@ export interface RequestFrames {
     cancel: CancelReason | null,
     credit: number,
     trailers: readonly string[],
+    part: number,
   ): void;
 }
 
@@ -261,6 +285,7 @@ export function readSessionRequest(message: Buffer, frames: RequestFrames): void
     let credit = 0;
     let trailers: string[] | null = null;
     let expired = false;
+    let part = 0;
     while (reader.pos < end) {
       const field = reader.varint();
       switch (field) {
@@ -292,12 +317,15 @@ export function readSessionRequest(message: Buffer, frames: RequestFrames): void
         case EXPIRED:
           expired = reader.varint() !== 0;
           break;
+        case PART:
+          part = reader.varint();
+          break;
         default:
           reader.skip(field & 7);
       }
     }
     if (reader.pos !== end) throw new WireError("a frame is cut short");
     const reason = !cancel ? null : expired ? "deadline_exceeded" : "cancelled";
-    frames.frame(streamId, head, body, ends, reason, credit, trailers ?? NO_PAIRS);
+    frames.frame(streamId, head, body, ends, reason, credit, trailers ?? NO_PAIRS, part);
   }
 }

@@ -14,6 +14,7 @@ const END = 0x20;
 const FAULT = 0x2a;
 const CREDIT = 0x30;
 const TRAILERS = 0x3a;
+const PART = 0x40;
 
 const H_STATUS = 0x08;
 const H_HEADERS = 0x12;
@@ -109,6 +110,35 @@ export function writeResponseRest(
   writer.close(frame);
 }
 
+/**
+ * Writes a frame with a WebSocket's message, a piece of one, or its close. `part` is one of WebSocketPart. A string is written as
+ * UTF-8. Returns how many bytes the body has.
+ */
+export function writeResponsePart(
+  writer: WireWriter,
+  streamId: number,
+  part: number,
+  body: Uint8Array | string | null,
+  end: boolean,
+): number {
+  writer.ensure(32);
+  writer.buf[writer.pos++] = FRAMES;
+  const frame = writer.open();
+  writer.buf[writer.pos++] = STREAM_ID;
+  writer.varint(streamId);
+  let bytes = 0;
+  if (typeof body === "string") {
+    if (body !== "") bytes = writer.string(BODY, body);
+  } else if (body !== null && body.length > 0) {
+    bytes = body.length;
+    writer.bytes(BODY, body);
+  }
+  writer.bool(END, end);
+  writer.uint32(PART, part);
+  writer.close(frame);
+  return bytes;
+}
+
 /** Writes the frame that ends a request with a fault. */
 export function writeResponseFault(writer: WireWriter, streamId: number, fault: Fault): void {
   writer.ensure(32);
@@ -127,7 +157,7 @@ export function writeDraining(writer: WireWriter): void {
 
 /** What a bridge does with the frames of a message. Bodies are slices of the message. */
 export interface ResponseFrames {
-  /** `status` is 0 in frames after the first. */
+  /** `status` is 0 in frames after the first. `part` is a WebSocketPart, and 0 in frames that are of no WebSocket. */
   frame(
     streamId: number,
     status: number,
@@ -137,6 +167,7 @@ export interface ResponseFrames {
     fault: Fault | null,
     credit: number,
     trailers: readonly string[],
+    part: number,
   ): void;
   draining(): void;
 }
@@ -196,6 +227,7 @@ export function readSessionResponse(message: Buffer, frames: ResponseFrames, mem
     let fault: Fault | null = null;
     let credit = 0;
     let trailers: string[] | null = null;
+    let part = 0;
     while (reader.pos < end) {
       const tagOfField = reader.varint();
       switch (tagOfField) {
@@ -230,12 +262,15 @@ export function readSessionResponse(message: Buffer, frames: ResponseFrames, mem
           trailers ??= [];
           readPair(reader, trailers);
           break;
+        case PART:
+          part = reader.varint();
+          break;
         default:
           reader.skip(tagOfField & 7);
       }
     }
     if (reader.pos !== end) throw new WireError("a frame is cut short");
-    frames.frame(streamId, status, headers, body, ends, fault, credit, trailers ?? NO_HEADERS);
+    frames.frame(streamId, status, headers, body, ends, fault, credit, trailers ?? NO_HEADERS, part);
   }
 }
 

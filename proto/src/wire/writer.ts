@@ -89,8 +89,8 @@ export class WireWriter {
     this.buf.writeUInt32BE(this.pos - at - GRPC_PREFIX_BYTES + apart, at + 1);
   }
 
-  /** Writes a tag byte and a string as UTF-8. */
-  string(tag: number, text: string): void {
+  /** Writes a tag byte and a string as UTF-8. Returns how many bytes of UTF-8. */
+  string(tag: number, text: string): number {
     const chars = text.length;
     this.ensure(chars * 3 + 8);
     const buf = this.buf;
@@ -107,13 +107,16 @@ export class WireWriter {
         }
         buf[at++] = code;
       }
-      buf[lengthAt] = at - this.pos;
+      const bytes = at - this.pos;
+      buf[lengthAt] = bytes;
       this.pos = at;
-      return;
+      return bytes;
     }
     const mark = this.open();
-    this.pos += buf.write(text, this.pos, "utf8");
+    const bytes = buf.write(text, this.pos, "utf8");
+    this.pos += bytes;
     this.close(mark);
+    return bytes;
   }
 
   /** Writes a tag byte and bytes. */

@@ -9,6 +9,87 @@ import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
 import { Fault } from "./fault.ts";
 
+/**
+ * WebSocketPart says what the body of a frame is once a WebSocket has been accepted, in either direction.
+ * A message is one frame, or several where it is larger than 64 KiB: all but the last of them are of a kind that continues. Messages
+ * of one direction do not mix. The last or only frame of a message takes 16 bytes of credit beside those of its body, so that empty
+ * messages are bounded too; a close takes none.
+ */
+export const WebSocketPart = {
+  /** UNSPECIFIED - The frame is of no WebSocket. */
+  UNSPECIFIED: 0,
+  /** TEXT - A whole text message, or its last piece. A message is UTF-8; a piece may begin or end within a character. */
+  TEXT: 1,
+  /** BINARY - A whole binary message, or its last piece. */
+  BINARY: 2,
+  /** TEXT_CONTINUES - A piece of a text message that goes on in the next frame. */
+  TEXT_CONTINUES: 3,
+  /** BINARY_CONTINUES - A piece of a binary message that goes on in the next frame. */
+  BINARY_CONTINUES: 4,
+  /**
+   * CLOSE - The sender's side is closed: no message of the sender follows. The body is what RFC 6455, section 5.5.1, puts into a close frame:
+   * nothing, or two bytes of code in network order and at most 123 bytes of reason in UTF-8. With end where the sender is done: the bridge
+   * always, the replica when the handler has returned; else a frame with end alone follows. A caller that is gone without a close is a
+   * cancel.
+   */
+  CLOSE: 5,
+} as const;
+
+export type WebSocketPart = typeof WebSocketPart[keyof typeof WebSocketPart];
+
+export namespace WebSocketPart {
+  export type UNSPECIFIED = typeof WebSocketPart.UNSPECIFIED;
+  export type TEXT = typeof WebSocketPart.TEXT;
+  export type BINARY = typeof WebSocketPart.BINARY;
+  export type TEXT_CONTINUES = typeof WebSocketPart.TEXT_CONTINUES;
+  export type BINARY_CONTINUES = typeof WebSocketPart.BINARY_CONTINUES;
+  export type CLOSE = typeof WebSocketPart.CLOSE;
+}
+
+export function webSocketPartFromJSON(object: any): WebSocketPart {
+  switch (object) {
+    case 0:
+    case "WEB_SOCKET_PART_UNSPECIFIED":
+      return WebSocketPart.UNSPECIFIED;
+    case 1:
+    case "WEB_SOCKET_PART_TEXT":
+      return WebSocketPart.TEXT;
+    case 2:
+    case "WEB_SOCKET_PART_BINARY":
+      return WebSocketPart.BINARY;
+    case 3:
+    case "WEB_SOCKET_PART_TEXT_CONTINUES":
+      return WebSocketPart.TEXT_CONTINUES;
+    case 4:
+    case "WEB_SOCKET_PART_BINARY_CONTINUES":
+      return WebSocketPart.BINARY_CONTINUES;
+    case 5:
+    case "WEB_SOCKET_PART_CLOSE":
+      return WebSocketPart.CLOSE;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum WebSocketPart");
+  }
+}
+
+export function webSocketPartToJSON(object: WebSocketPart): string {
+  switch (object) {
+    case WebSocketPart.UNSPECIFIED:
+      return "WEB_SOCKET_PART_UNSPECIFIED";
+    case WebSocketPart.TEXT:
+      return "WEB_SOCKET_PART_TEXT";
+    case WebSocketPart.BINARY:
+      return "WEB_SOCKET_PART_BINARY";
+    case WebSocketPart.TEXT_CONTINUES:
+      return "WEB_SOCKET_PART_TEXT_CONTINUES";
+    case WebSocketPart.BINARY_CONTINUES:
+      return "WEB_SOCKET_PART_BINARY_CONTINUES";
+    case WebSocketPart.CLOSE:
+      return "WEB_SOCKET_PART_CLOSE";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum WebSocketPart");
+  }
+}
+
 /** Header is one HTTP field. */
 export interface Header {
   /** Name in lower case. */
@@ -45,13 +126,18 @@ export interface RequestHead {
   requestId: string;
   /** True where the request is a copy whose answer is thrown away. */
   shadow: boolean;
+  /** True where the caller asks for a WebSocket. A response of status 101 accepts it; any other refuses it and goes out as HTTP. */
+  websocket: boolean;
 }
 
 /** ResponseHead is everything of a response but its body. */
 export interface ResponseHead {
-  /** HTTP status, 200 to 599. */
+  /** HTTP status, 200 to 599; 101 where the request asks for a WebSocket and gets it. After 101 the frames of both directions have a part. */
   status: number;
-  /** HTTP fields, without content-length and hop-by-hop ones. */
+  /**
+   * HTTP fields, without content-length and hop-by-hop ones. With 101 sec-websocket-protocol is one of those that the request names,
+   * where it names any and the replica takes one.
+   */
   headers: Header[];
 }
 
@@ -103,6 +189,8 @@ export interface RequestFrame {
   trailers: Header[];
   /** With cancel: the deadline has passed. Not set: the caller is gone. */
   expired: boolean;
+  /** What the body is, on an accepted WebSocket. */
+  part: WebSocketPart;
 }
 
 /** ResponseFrame is a piece of one response. A small response is one frame with head, body and end. */
@@ -125,6 +213,8 @@ export interface ResponseFrame {
   credit: number;
   /** Fields after the body; with end alone. At most 100 fields and 60 KiB. */
   trailers: Header[];
+  /** What the body is, on an accepted WebSocket. A fault there ends the connection with a code that says as much, mostly 1011. */
+  part: WebSocketPart;
 }
 
 /** SessionRequest carries the frames of one turn of the bridge's event loop. */
@@ -322,6 +412,7 @@ function createBaseRequestHead(): RequestHead {
     callMethod: "",
     requestId: "",
     shadow: false,
+    websocket: false,
   };
 }
 
@@ -353,6 +444,9 @@ export const RequestHead: MessageFns<RequestHead> = {
     }
     if (message.shadow !== false) {
       writer.uint32(72).bool(message.shadow);
+    }
+    if (message.websocket !== false) {
+      writer.uint32(80).bool(message.websocket);
     }
     return writer;
   },
@@ -442,6 +536,14 @@ export const RequestHead: MessageFns<RequestHead> = {
             message.shadow = reader.bool();
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.websocket = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -477,6 +579,7 @@ export const RequestHead: MessageFns<RequestHead> = {
         ? globalThis.String(object.request_id)
         : "",
       shadow: isSet(object.shadow) ? globalThis.Boolean(object.shadow) : false,
+      websocket: isSet(object.websocket) ? globalThis.Boolean(object.websocket) : false,
     };
   },
 
@@ -509,6 +612,9 @@ export const RequestHead: MessageFns<RequestHead> = {
     if (message.shadow !== false) {
       obj.shadow = message.shadow;
     }
+    if (message.websocket !== false) {
+      obj.websocket = message.websocket;
+    }
     return obj;
   },
 
@@ -526,6 +632,7 @@ export const RequestHead: MessageFns<RequestHead> = {
     message.callMethod = object.callMethod ?? "";
     message.requestId = object.requestId ?? "";
     message.shadow = object.shadow ?? false;
+    message.websocket = object.websocket ?? false;
     return message;
   },
 };
@@ -847,6 +954,7 @@ function createBaseRequestFrame(): RequestFrame {
     credit: 0,
     trailers: [],
     expired: false,
+    part: 0,
   };
 }
 
@@ -875,6 +983,9 @@ export const RequestFrame: MessageFns<RequestFrame> = {
     }
     if (message.expired !== false) {
       writer.uint32(64).bool(message.expired);
+    }
+    if (message.part !== 0) {
+      writer.uint32(72).int32(message.part);
     }
     return writer;
   },
@@ -956,6 +1067,14 @@ export const RequestFrame: MessageFns<RequestFrame> = {
             message.expired = reader.bool();
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.part = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -982,6 +1101,7 @@ export const RequestFrame: MessageFns<RequestFrame> = {
       credit: isSet(object.credit) ? globalThis.Number(object.credit) : 0,
       trailers: globalThis.Array.isArray(object?.trailers) ? object.trailers.map((e: any) => Header.fromJSON(e)) : [],
       expired: isSet(object.expired) ? globalThis.Boolean(object.expired) : false,
+      part: isSet(object.part) ? webSocketPartFromJSON(object.part) : 0,
     };
   },
 
@@ -1011,6 +1131,9 @@ export const RequestFrame: MessageFns<RequestFrame> = {
     if (message.expired !== false) {
       obj.expired = message.expired;
     }
+    if (message.part !== 0) {
+      obj.part = webSocketPartToJSON(message.part);
+    }
     return obj;
   },
 
@@ -1029,6 +1152,7 @@ export const RequestFrame: MessageFns<RequestFrame> = {
     message.credit = object.credit ?? 0;
     message.trailers = object.trailers?.map((e) => Header.fromPartial(e)) || [];
     message.expired = object.expired ?? false;
+    message.part = object.part ?? 0;
     return message;
   },
 };
@@ -1042,6 +1166,7 @@ function createBaseResponseFrame(): ResponseFrame {
     fault: undefined,
     credit: 0,
     trailers: [],
+    part: 0,
   };
 }
 
@@ -1067,6 +1192,9 @@ export const ResponseFrame: MessageFns<ResponseFrame> = {
     }
     for (const v of message.trailers) {
       Header.encode(v!, writer.uint32(58).fork()).join();
+    }
+    if (message.part !== 0) {
+      writer.uint32(64).int32(message.part);
     }
     return writer;
   },
@@ -1140,6 +1268,14 @@ export const ResponseFrame: MessageFns<ResponseFrame> = {
             message.trailers.push(Header.decode(reader, reader.uint32()));
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.part = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1165,6 +1301,7 @@ export const ResponseFrame: MessageFns<ResponseFrame> = {
       fault: isSet(object.fault) ? Fault.fromJSON(object.fault) : undefined,
       credit: isSet(object.credit) ? globalThis.Number(object.credit) : 0,
       trailers: globalThis.Array.isArray(object?.trailers) ? object.trailers.map((e: any) => Header.fromJSON(e)) : [],
+      part: isSet(object.part) ? webSocketPartFromJSON(object.part) : 0,
     };
   },
 
@@ -1191,6 +1328,9 @@ export const ResponseFrame: MessageFns<ResponseFrame> = {
     if (message.trailers?.length) {
       obj.trailers = message.trailers.map((e) => Header.toJSON(e));
     }
+    if (message.part !== 0) {
+      obj.part = webSocketPartToJSON(message.part);
+    }
     return obj;
   },
 
@@ -1208,6 +1348,7 @@ export const ResponseFrame: MessageFns<ResponseFrame> = {
     message.fault = (object.fault !== undefined && object.fault !== null) ? Fault.fromPartial(object.fault) : undefined;
     message.credit = object.credit ?? 0;
     message.trailers = object.trailers?.map((e) => Header.fromPartial(e)) || [];
+    message.part = object.part ?? 0;
     return message;
   },
 };
