@@ -1,33 +1,66 @@
-// Calls that wait, first come first served. A Set keeps the order and lets any of them leave at once.
+// Calls that wait, first come first served: in the order in which they came in, also those that a replica has sent back.
+// A chain through the calls themselves: any of them comes and goes without the others being touched.
 
 import type { Call } from "./call.ts";
 
 /** A queue of calls. */
 export class CallQueue {
-  #calls = new Set<Call>();
+  #first: Call | null = null;
+  #last: Call | null = null;
+  #size = 0;
 
   get size(): number {
-    return this.#calls.size;
+    return this.#size;
   }
 
-  push(call: Call): void {
-    this.#calls.add(call);
-  }
-
-  /** To the head. Rare, so that it may cost a copy. */
-  unshift(call: Call): void {
-    this.#calls = new Set([call, ...this.#calls]);
+  /** To its place by its number. Most belong to the end; those that come back, near the head. */
+  add(call: Call): void {
+    const last = this.#last;
+    if (last === null || isBefore(last, call)) {
+      this.#link(last, call, null);
+      return;
+    }
+    let behind = this.#first;
+    while (behind !== null && isBefore(behind, call)) behind = behind.queueNext;
+    this.#link(behind === null ? last : behind.queuePrev, call, behind);
   }
 
   first(): Call | null {
-    return this.#calls.values().next().value ?? null;
+    return this.#first;
   }
 
+  /** Takes a call out; nothing happens where it is not in. */
   remove(call: Call): void {
-    this.#calls.delete(call);
+    const { queuePrev: before, queueNext: behind } = call;
+    if (before === null && this.#first !== call) return;
+    if (before === null) this.#first = behind;
+    else before.queueNext = behind;
+    if (behind === null) this.#last = before;
+    else behind.queuePrev = before;
+    call.queuePrev = null;
+    call.queueNext = null;
+    this.#size--;
   }
 
-  calls(): IterableIterator<Call> {
-    return this.#calls.values();
+  /** All that wait, in order. */
+  calls(): Call[] {
+    const calls: Call[] = [];
+    for (let call = this.#first; call !== null; call = call.queueNext) calls.push(call);
+    return calls;
   }
+
+  #link(before: Call | null, call: Call, behind: Call | null): void {
+    call.queuePrev = before;
+    call.queueNext = behind;
+    if (before === null) this.#first = call;
+    else before.queueNext = call;
+    if (behind === null) this.#last = call;
+    else behind.queuePrev = call;
+    this.#size++;
+  }
+}
+
+/** Numbers wrap around after 2³², of which half at most are in flight. */
+function isBefore(a: Call, b: Call): boolean {
+  return ((a.order - b.order) | 0) < 0;
 }

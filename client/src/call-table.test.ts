@@ -2,7 +2,6 @@
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { Call } from "./call.ts";
-import { CallQueue } from "./call-queue.ts";
 import { CallTable } from "./call-table.ts";
 
 const SINK = { head() {}, body() {}, fault() {}, writable() {} };
@@ -81,17 +80,4 @@ test("all calls can be gone through while they are taken out, and taken out at o
   expect([table.size, [...table.values()]]).toEqual([0, []]);
   const next = add(table);
   expect(calls.some((call) => call.streamId === next.streamId)).toBe(false);
-});
-
-test("a queue is first come, first served; a call may leave it from anywhere or go back to its head", () => {
-  const queue = new CallQueue();
-  const [a, b, c] = [newCall("a"), newCall("b"), newCall("c")];
-  expect(queue.first()).toBeNull();
-  for (const call of [a, b, c]) queue.push(call);
-  queue.remove(b);
-  queue.remove(b);
-  expect([...queue.calls()]).toEqual([a, c]);
-  queue.remove(a);
-  queue.unshift(b);
-  expect([queue.first(), queue.size]).toEqual([b, 2]);
 });

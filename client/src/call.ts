@@ -6,6 +6,7 @@ import type { RequestHeadInit } from "@headgate/proto/wire";
 import type { LiveBackend } from "./live-backend.ts";
 import type { LiveReplica } from "./live-replica.ts";
 import type { MessageLane } from "./message-lane.ts";
+import type { Due } from "./model/deadlines.ts";
 
 /** Where the answer goes. After an end or a fault nothing more comes. */
 export interface CallSink {
@@ -25,7 +26,7 @@ export type CallState = "new" | "queued" | "sent" | "done";
 const NO_PAIRS: readonly string[] = Object.freeze([]);
 
 /** One request. */
-export class Call implements RequestHeadInit {
+export class Call implements RequestHeadInit, Due<Call> {
   endpoint: string;
   method: string;
   target: string;
@@ -60,8 +61,6 @@ export class Call implements RequestHeadInit {
   retries = 0;
   /** When it began to wait, on performance.now()'s scale. */
   queuedAt = 0;
-  /** Refusals of busy replicas. */
-  refusals = 0;
   /** Whether any frame may have reached the replica. */
   sent = false;
   /** Whether the sink has been given any of the answer. */
@@ -70,6 +69,16 @@ export class Call implements RequestHeadInit {
   sendCredit: number = LIMITS.streamWindowBytes;
   /** Bytes of the answer that were consumed and not yet granted again. */
   consumed = 0;
+
+  /** Its number among the calls of its backend: who came first is served first. */
+  order = 0;
+  /** Its neighbours in the queue (call-queue.ts). */
+  queuePrev: Call | null = null;
+  queueNext: Call | null = null;
+  /** Its place among the deadlines (model/deadlines.ts). */
+  dueSlot = -1;
+  duePrev: Call | null = null;
+  dueNext: Call | null = null;
 
   constructor(
     endpoint: string,

@@ -1,39 +1,46 @@
-// One backend as this process sees it: its replicas, the bounded queue before them, and one safe retry.
+// One backend as this process sees it: its replicas, those who wait for one, and one safe retry.
 // Which backend a request goes to is decided above (router.ts); how a replica is reached, below (live-replica.ts).
 
 import { LIMITS, type Fault, fault } from "@headgate/core";
 import type { Call } from "./call.ts";
-import { CallQueue } from "./call-queue.ts";
 import { LiveReplica, type ReplicaEvents } from "./live-replica.ts";
+import type { DeadlineWheel } from "./model/deadlines.ts";
 import { keepsGathering, pickReplica } from "./model/picker.ts";
 import { FULL_BUDGET, deposit, mayRetry, withdraw } from "./model/retry.ts";
 import type { TableBackend } from "./model/table.ts";
-
-/** How often a call may be refused by busy replicas before it counts as overload. */
-const MOST_REFUSALS = 100;
+import { WaitingRoom, type Work } from "./waiting-room.ts";
 
 /** A backend that calls can be sent to. */
-export class LiveBackend implements ReplicaEvents {
+export class LiveBackend implements ReplicaEvents, Work {
   readonly name: string;
+  done = 0;
   #table: TableBackend;
   #replicas: LiveReplica[] = [];
-  readonly #queue = new CallQueue();
+  readonly #waiting: WaitingRoom;
+  readonly #deadlines: DeadlineWheel<Call>;
   #gathering: LiveReplica | null = null;
   #budget = FULL_BUDGET;
   #dispatches = 0;
+  #order = 0;
   #draining = false;
   readonly #random: () => number;
 
-  constructor(table: TableBackend, random: () => number) {
+  /** `deadlines` are those of all backends; whoever looks at them tells expire(). `random` gives numbers in [0, 1). */
+  constructor(table: TableBackend, deadlines: DeadlineWheel<Call>, random: () => number) {
     this.name = table.name;
     this.#table = table;
+    this.#deadlines = deadlines;
     this.#random = random;
+    this.#waiting = new WaitingRoom(this, random);
     this.update(table);
   }
 
-  /** How many calls wait here. */
-  get queued(): number {
-    return this.#queue.size;
+  get running(): number {
+    return this.#replicas.reduce((sum, replica) => sum + replica.inFlight, 0);
+  }
+
+  get openReplicas(): number {
+    return this.#replicas.reduce((sum, replica) => sum + (replica.open ? 1 : 0), 0);
   }
 
   /** Takes what a newer table says of this backend. */
@@ -52,44 +59,50 @@ export class LiveBackend implements ReplicaEvents {
     this.available();
   }
 
-  /** Sends a call, or queues it, or answers it with a fault. */
+  /** Sends a call, or lets it wait, or answers it with a fault. */
   dispatch(call: Call): void {
     call.backend = this;
+    call.order = this.#order = (this.#order + 1) | 0;
     this.#dispatches++;
-    if (this.#queue.size > 0 || !this.#tryStart(call, null)) this.#enqueue(call);
+    this.#deadlines.add(call);
+    if (this.#waiting.size > 0 || !this.#tryStart(call, null)) this.#enqueue(call);
   }
 
-  /** Ends a call for a reason of the caller's: it left, or its deadline passed. The sink hears nothing. */
+  /** Ends a call for a reason of the caller's: it left. The sink hears nothing. */
   abandon(call: Call): void {
-    if (call.state === "queued") this.#queue.remove(call);
-    const running = call.state === "sent";
-    call.state = "done";
-    if (running) call.replica?.cancel(call);
+    if (this.#takeBack(call)) this.done++;
   }
 
-  /** Calls whose deadline has passed, and those that waited too long for a first replica, get their fault. */
-  sweep(now: number): void {
-    for (const replica of this.#replicas) this.#sweepReplica(replica, now);
-    for (const call of this.#queue.calls()) {
-      if (call.deadline <= now) this.#expire(call);
-      else if (!this.#replicas.some((replica) => replica.open) && now - call.queuedAt >= LIMITS.replicaWaitMs) {
-        this.abandon(call);
-        call.sink.fault(fault("no_replica", `backend "${this.name}" has no replica that takes requests`, { backend: this.name }, 1000));
-      }
+  /** Ends a call whose deadline has passed. */
+  expire(call: Call): void {
+    const ran = call.state === "sent";
+    if (!ran && call.state !== "queued") return;
+    this.#takeBack(call);
+    const where = ran ? "before the handler answered" : "while it waited for a replica";
+    const details = { backend: this.name, limit: "requestTimeoutMs", mayHaveRun: String(ran) };
+    call.sink.fault(fault("deadline_exceeded", `the request's deadline passed ${where}`, details));
+  }
+
+  /** To be called every now and then while anything is in flight. */
+  look(now: number): void {
+    if (this.#waiting.size === 0) return;
+    for (const call of this.#waiting.look(now)) {
+      this.#takeBack(call);
+      call.sink.fault(this.#waiting.forsaken(now));
     }
   }
 
   /** Calls that run or wait. */
   get inFlight(): number {
-    return this.#replicas.reduce((sum, replica) => sum + replica.inFlight, this.#queue.size);
+    return this.running + this.#waiting.size;
   }
 
   /** It is in no table any more: what waits is refused, what runs goes on to its end. */
   leave(): void {
     this.#draining = true;
-    for (const call of this.#queue.calls()) {
-      this.abandon(call);
-      call.sink.fault(fault("no_replica", `backend "${this.name}" was removed`, { backend: this.name }));
+    for (const call of this.#waiting.calls()) {
+      this.#takeBack(call);
+      this.#refuse(call, "no_replica", `backend "${this.name}" was removed`);
     }
     for (const replica of this.#replicas) replica.leave();
   }
@@ -102,30 +115,31 @@ export class LiveBackend implements ReplicaEvents {
   // --- what replicas tell ---
 
   available(): void {
-    while (this.#queue.size > 0) {
-      const call = this.#queue.first();
+    while (this.#waiting.size > 0) {
+      const call = this.#waiting.first();
       if (call === null || !this.#tryStart(call, null)) return;
     }
+  }
+
+  finished(call: Call): void {
+    call.state = "done";
+    this.#deadlines.remove(call);
+    this.done++;
   }
 
   refused(call: Call): void {
     if (call.state !== "sent") return;
     call.state = "new";
-    call.refusals++;
-    if (call.refusals > MOST_REFUSALS) {
-      this.#refuse(call, "replica_busy", `every replica of backend "${this.name}" runs its maxConcurrentQueries`);
-      return;
-    }
     if (!call.replayable) {
       this.#refuse(call, "replica_busy", "the replica became busy while the request's body was on its way");
       return;
     }
-    if (!this.#tryStart(call, call.replica)) this.#queueFirst(call);
+    if (!this.#tryStart(call, call.replica)) this.#waiting.enter(call, performance.now());
   }
 
   failed(call: Call, failure: Fault): void {
     if (call.state !== "sent") return;
-    call.state = "done";
+    this.finished(call);
     call.sink.fault(failure);
   }
 
@@ -139,13 +153,14 @@ export class LiveBackend implements ReplicaEvents {
       if (left !== null && !this.#draining) {
         this.#budget = left;
         call.retries++;
-        if (!this.#tryStart(call, call.replica)) this.#queueFirst(call);
+        if (!this.#tryStart(call, call.replica)) this.#waiting.enter(call, performance.now());
         return;
       }
     }
-    call.state = "done";
-    call.sink.fault(
-      fault("replica_lost", `the replica was lost before it had answered; the request ${call.sent ? "may have run" : "was not sent"}`, {
+    const ran = call.sent ? "may have run" : "was not sent";
+    this.#end(
+      call,
+      fault("replica_lost", `the replica was lost before it had answered; the request ${ran}`, {
         backend: this.name,
         mayHaveRun: String(call.sent),
       }),
@@ -159,9 +174,10 @@ export class LiveBackend implements ReplicaEvents {
     const chosen = this.#replicas[index];
     if (chosen === undefined) return false;
     const replica = this.#gather(chosen, avoid);
-    if (call.state === "queued") this.#queue.remove(call);
+    const now = performance.now();
+    if (call.state === "queued") this.#waiting.leave(call, now);
     call.state = "sent";
-    call.timeoutMs = Math.max(1, Math.round(call.deadline - performance.now()));
+    call.timeoutMs = Math.max(1, Math.round(call.deadline - now));
     replica.start(call);
     return true;
   }
@@ -186,46 +202,30 @@ export class LiveBackend implements ReplicaEvents {
       this.#refuse(call, "no_replica", `backend "${this.name}" was removed`);
       return;
     }
-    if (this.#queue.size >= this.#table.maxQueuedRequests) {
-      call.state = "done";
-      call.sink.fault(
-        fault(
-          "queue_full",
-          `backend "${this.name}" has ${this.#queue.size} requests waiting, its limit maxQueuedRequests`,
-          { backend: this.name, limit: "maxQueuedRequests" },
-          1000,
-        ),
-      );
-      return;
-    }
-    call.state = "queued";
-    call.queuedAt = performance.now();
-    this.#queue.push(call);
-  }
-
-  /** Back to the head of the queue: it has waited already. */
-  #queueFirst(call: Call): void {
-    call.state = "queued";
-    call.queuedAt = performance.now();
-    this.#queue.unshift(call);
+    const now = performance.now();
+    const refusal = this.#waiting.refusal(call, now, this.#table.maxQueuedRequests);
+    if (refusal === null) this.#waiting.enter(call, now);
+    else this.#end(call, refusal);
   }
 
   #refuse(call: Call, code: "replica_busy" | "no_replica", message: string): void {
+    this.#end(call, fault(code, message, { backend: this.name, mayHaveRun: "false" }, 1000));
+  }
+
+  #end(call: Call, failure: Fault): void {
     call.state = "done";
-    call.sink.fault(fault(code, message, { backend: this.name }, 1000));
+    this.#deadlines.remove(call);
+    call.sink.fault(failure);
   }
 
-  #sweepReplica(replica: LiveReplica, now: number): void {
-    const { link } = replica;
-    if (link === null || replica.inFlight === 0) return;
-    for (const call of link.calls()) if (call.deadline <= now) this.#expire(call);
-  }
-
-  #expire(call: Call): void {
-    const where = call.state === "queued" ? "while it waited for a replica" : "before the handler answered";
-    this.abandon(call);
-    call.sink.fault(
-      fault("deadline_exceeded", `the request's deadline passed ${where}`, { backend: this.name, limit: "requestTimeoutMs" }),
-    );
+  /** Ends a call wherever it is; true: a replica had it. */
+  #takeBack(call: Call): boolean {
+    const { state } = call;
+    call.state = "done";
+    this.#deadlines.remove(call);
+    if (state === "queued") this.#waiting.leave(call, performance.now());
+    if (state !== "sent") return false;
+    call.replica?.cancel(call);
+    return true;
   }
 }

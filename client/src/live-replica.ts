@@ -21,8 +21,10 @@ const SLACK_WEIGHT = 0.1;
 export interface ReplicaEvents {
   /** A call could be sent now: the link opened, a call ended, or a pause is over. */
   available(): void;
+  /** The call has its whole answer, or the last piece of it comes right after this. */
+  finished(call: Call): void;
   /** The replica did not take the call: another should. */
-  refused(call: Call, fault: Fault): void;
+  refused(call: Call): void;
   /** The replica gave a fault as the answer, or in the middle of one. */
   failed(call: Call, fault: Fault): void;
   /** The connection was lost with the call on it. */
@@ -88,7 +90,7 @@ export class LiveReplica implements Candidate {
     if (this.#leaving) return;
     const events = {
       opened: () => this.#opened(),
-      finished: () => this.#finished(),
+      finished: (call: Call) => this.#finished(call),
       failed: (call: Call, failure: Fault) => this.#failed(call, failure),
       answered: (calls: number) => {
         this.slack += (calls - this.slack) * SLACK_WEIGHT;
@@ -109,8 +111,9 @@ export class LiveReplica implements Candidate {
     this.#events.available();
   }
 
-  #finished(): void {
+  #finished(call: Call): void {
     this.inFlight--;
+    this.#events.finished(call);
     this.#settled();
   }
 
@@ -133,7 +136,7 @@ export class LiveReplica implements Candidate {
       this.#settled();
       return;
     }
-    this.#events.refused(call, failure);
+    this.#events.refused(call);
     this.#settled();
   }
 

@@ -4,6 +4,7 @@
 import { fault } from "@headgate/core";
 import { Call, type CallSink } from "./call.ts";
 import { LiveBackend } from "./live-backend.ts";
+import { DeadlineWheel } from "./model/deadlines.ts";
 import {
   type CompiledEndpoint,
   type CompiledTable,
@@ -32,6 +33,7 @@ export class Router {
   table: LiveTable | null = null;
   readonly #backends = new Map<string, LiveBackend>();
   readonly #cursors = new Map<string, SplitCursor>();
+  readonly #deadlines = new DeadlineWheel<Call>();
   readonly #random: () => number;
   #leaving = new Set<LiveBackend>();
   #sweeper: NodeJS.Timeout | null = null;
@@ -57,7 +59,7 @@ export class Router {
           live.update(backend);
           return live;
         }
-        const made = new LiveBackend(backend, this.#random);
+        const made = new LiveBackend(backend, this.#deadlines, this.#random);
         this.#backends.set(backend.name, made);
         return made;
       },
@@ -149,9 +151,9 @@ export class Router {
 
   #sweep(): void {
     const now = performance.now();
-    for (const backend of this.#backends.values()) backend.sweep(now);
+    for (const call of this.#deadlines.take(now)) call.backend?.expire(call);
+    for (const backend of this.#backends.values()) backend.look(now);
     for (const backend of this.#leaving) {
-      backend.sweep(now);
       if (backend.inFlight === 0) this.#leaving.delete(backend);
     }
     if (this.#sweeper !== null && this.inFlight === 0) {

@@ -88,6 +88,7 @@ export const FAULTS = {
   replica_protocol: row(502, "INTERNAL", true, "Replica broke the contract"),
   no_replica: row(503, "UNAVAILABLE", true, "No replica"),
   queue_full: row(503, "RESOURCE_EXHAUSTED", true, "Queue full"),
+  deadline_unreachable: row(503, "RESOURCE_EXHAUSTED", true, "Deadline cannot be met"),
   replica_busy: row(503, "RESOURCE_EXHAUSTED", true, "Replica busy"),
   draining: row(503, "UNAVAILABLE", true, "Draining"),
   not_ready: row(503, "UNAVAILABLE", true, "Not ready"),

@@ -32,6 +32,7 @@ export const LIMITS = {
   restartBackoffMinMs: 1_000,
   restartBackoffMaxMs: 60_000,
   replicaWaitMs: 3_000,
+  retryAfterMs: 60_000,
   retryBudgetPercent: 20,
   numReplicas: 1_000,
   maxConcurrentQueries: 100_000,

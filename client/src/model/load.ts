@@ -1,0 +1,116 @@
+// What a backend gets done, as this process sees it, and what follows for requests that come while others wait: how long they
+// would wait, and when it is worth coming back. Pure: time, counts and chance come in as arguments.
+// Only times in which requests waited count: what an idle backend gets done says nothing of what it could. That rule, and
+// that an old measurement is worth nothing, are those of BBR's delivery rate (Cardwell and others, 2016).
+
+import { LIMITS } from "@headgate/core";
+
+/** A measurement takes this long at least, in milliseconds of waiting. */
+const WINDOW_MS = 100;
+/** And so many requests, or once all that run at a time, whichever are more: many of them may end together. */
+const WINDOW_REQUESTS = 5;
+/** Time constants of the running mean, in milliseconds of waiting: a backend that gets quicker is believed sooner. */
+const SLOWER_MS = 1_000;
+const QUICKER_MS = 200;
+/** A mean to which nothing has come for so long is forgotten. */
+const FORGET_MS = 10_000;
+
+/** Measures how many requests a backend ends a millisecond when it has enough to do. */
+export class LoadEstimate {
+  /** The running mean; negative: none. */
+  #perMs = -1;
+  #measuredAt = 0;
+  /** When requests began to wait; negative: none waits. */
+  #since = -1;
+  /** What had been done then. */
+  #done = 0;
+  /** Of earlier waits that were too short for a measurement of their own. */
+  #heldMs = 0;
+  #heldDone = 0;
+
+  /** Requests begin to wait. `done`: how many had been ended by then. */
+  begin(now: number, done: number): void {
+    this.#since = now;
+    this.#done = done;
+  }
+
+  /** None waits any more. */
+  end(now: number, done: number, inFlight: number): void {
+    this.measure(now, done, inFlight);
+    if (this.#since < 0) return;
+    this.#heldMs += now - this.#since;
+    this.#heldDone += done - this.#done;
+    this.#since = -1;
+  }
+
+  /** Takes into the mean what has happened, if it is enough. `inFlight`: how many run at a time. */
+  measure(now: number, done: number, inFlight: number): void {
+    const ms = this.#waitedMs(now);
+    const requests = this.#doneMeanwhile(done);
+    if (ms < WINDOW_MS || requests < Math.max(WINDOW_REQUESTS, inFlight)) return;
+    const rate = requests / ms;
+    const meanMs = rate > this.#perMs ? QUICKER_MS : SLOWER_MS;
+    this.#perMs = this.#isKnown(now, ms) ? this.#perMs + (rate - this.#perMs) * (1 - Math.exp(-ms / meanMs)) : rate;
+    this.#measuredAt = now;
+    this.#heldMs = 0;
+    this.#heldDone = 0;
+    if (this.#since >= 0) this.begin(now, done);
+  }
+
+  /**
+   * Requests that end a millisecond; null where nothing is known. Never more than what can have happened since the last
+   * measurement, if all that run ended now: a backend that hangs is known by that, long before it is measured.
+   */
+  rate(now: number, done: number, inFlight: number): number | null {
+    const ms = this.#waitedMs(now);
+    if (!this.#isKnown(now, ms)) return null;
+    if (ms < WINDOW_MS) return this.#perMs;
+    return Math.min(this.#perMs, (this.#doneMeanwhile(done) + inFlight) / ms);
+  }
+
+  /** `ms`: for how long requests have waited since the last measurement. */
+  #isKnown(now: number, ms: number): boolean {
+    return this.#perMs >= 0 && now - this.#measuredAt <= FORGET_MS + ms;
+  }
+
+  #waitedMs(now: number): number {
+    return this.#heldMs + (this.#since < 0 ? 0 : now - this.#since);
+  }
+
+  #doneMeanwhile(done: number): number {
+    return this.#heldDone + (this.#since < 0 ? 0 : done - this.#done);
+  }
+}
+
+/**
+ * How long `ahead` requests take, in milliseconds; null where nothing is known. With those that run counted in, it is when the
+ * next one would be done: what runs at a time, by the rate, is how long each one runs (Little 1961).
+ */
+export function timeFor(ahead: number, ratePerMs: number | null): number | null {
+  if (ratePerMs === null) return null;
+  return ratePerMs > 0 ? ahead / ratePerMs : Number.POSITIVE_INFINITY;
+}
+
+/** Part of what is left of a deadline that a request may be expected to take: the rest is for what the estimate does not know. */
+const SURE = 0.8;
+
+/**
+ * Whether a request would miss its deadline. Never where nothing is known, and never while fewer wait than `probes`: those find
+ * out whether a backend that was slow still is.
+ */
+export function isHopeless(waiting: number, probes: number, expectedMs: number | null, leftMs: number): boolean {
+  return expectedMs !== null && waiting >= probes && expectedMs > leftMs * SURE;
+}
+
+/** What a caller is told who was refused without a known reason to wait longer. */
+const LEAST_RETRY_MS = 1_000;
+
+/**
+ * When a caller who was refused should come back: when what it met is over, and up to half as much later by chance, so that
+ * those who were refused together do not come back together. Whole seconds, as Retry-After has them, in milliseconds.
+ * `random` is in [0, 1).
+ */
+export function retryAfterMs(expectedMs: number | null, random: number): number {
+  const spread = (expectedMs ?? LEAST_RETRY_MS) * (1 + random / 2);
+  return Math.min(LIMITS.retryAfterMs, Math.max(LEAST_RETRY_MS, Math.ceil(spread / 1000) * 1000));
+}
