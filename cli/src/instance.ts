@@ -7,6 +7,7 @@ import {
   type ControlOptions,
   type Endpoint,
   type EndpointChange,
+  type EndpointSettings,
   type Handle,
   type HandleOptions,
   type InstanceStatus,
@@ -39,7 +40,7 @@ export interface BackendUpdate {
 }
 
 /** An endpoint as asked for. One of `backend` and `traffic` is needed. */
-export interface EndpointOptions {
+export interface EndpointOptions extends EndpointSettings {
   /** The one backend that gets all requests. */
   readonly backend?: string;
   /** Weight by backend; the weights sum to 1. */
@@ -48,10 +49,6 @@ export interface EndpointOptions {
   readonly route?: string | null;
   /** HTTP methods; default GET. */
   readonly methods?: readonly string[];
-  /** Deadline of a request, in milliseconds; default 60000. */
-  readonly requestTimeoutMs?: number;
-  /** Largest request body, in bytes; default 10 MiB. */
-  readonly maxBodyBytes?: number;
 }
 
 /** What listEndpoints says of an endpoint; getEndpoint says all. */
@@ -94,6 +91,8 @@ export interface Instance extends AsyncDisposable {
   setTraffic(endpoint: string, weights: Readonly<Record<string, number>>, options?: CallOptions): Promise<Endpoint>;
   /** Copies a part of an endpoint's requests to a backend; 0 ends it. */
   shadowTraffic(endpoint: string, backend: string, proportion: number, options?: CallOptions): Promise<Endpoint>;
+  /** The backend that requests with this shard key, in header, cookie or handle, go to by the split now in force. */
+  whichBackend(endpoint: string, key: string, options?: CallOptions): Promise<string>;
   /** An object that sends requests to an endpoint without HTTP. */
   handle(endpoint: string, options?: HandleOptions): InstanceHandle;
   status(options?: CallOptions): Promise<InstanceStatus>;
@@ -120,8 +119,8 @@ export interface InstanceParts {
   readonly release?: (() => void) | undefined;
 }
 
-const ENDPOINT_FIELDS = new Set(["backend", "traffic", "route", "methods", "requestTimeoutMs", "maxBodyBytes"]);
-const ENDPOINT_CHANGES = new Set(["route", "methods", "requestTimeoutMs", "maxBodyBytes"]);
+const ENDPOINT_CHANGES = new Set(["route", "methods", "requestTimeoutMs", "maxBodyBytes", "cors", "affinity", "matches", "previewHeader"]);
+const ENDPOINT_FIELDS = new Set(["backend", "traffic", ...ENDPOINT_CHANGES]);
 const BACKEND_FIELDS = new Set(["name", "handler", "args", "config"]);
 const BACKEND_CHANGES = new Set(["handler", "args", "config", "restart"]);
 
@@ -208,6 +207,7 @@ export function makeInstance(parts: InstanceParts): Instance {
     deleteEndpoint: (name, options) => control.deleteEndpoint(name, options),
     setTraffic: (endpoint, weights, options) => control.setTraffic(endpoint, weights, options),
     shadowTraffic: (endpoint, backend, proportion, options) => control.setShadow(endpoint, backend, proportion, options),
+    whichBackend: (endpoint, key, options) => control.whichBackend(endpoint, key, options),
     handle: (endpoint, handleOptions) => ({
       async send(body?: unknown, options?: SendOptions) {
         if (closed !== undefined) throw new HeadgateError(fault("controller_unavailable", "this instance is closed"));

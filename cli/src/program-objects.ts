@@ -3,7 +3,8 @@
 import type { Command } from "commander";
 import type { Rig } from "./program.ts";
 
-const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
+/** Each use of an option adds to a list; after one that takes the setting away, the list begins anew. */
+const collect = (value: string, before: readonly string[] | false = []): readonly string[] => [...(before || []), value];
 const backends = () => import("./commands/backend.ts");
 const endpoints = () => import("./commands/endpoint.ts");
 
@@ -58,7 +59,21 @@ export function addObjectCommands(program: Command, { world, globals }: Rig): vo
       .option("--route <path>", 'HTTP path, such as /items/:id or /files/*; "" for none')
       .option("--methods <list>", "HTTP methods, such as GET,POST (default: GET)")
       .option("--request-timeout-ms <ms>", "deadline of a request")
-      .option("--max-body-bytes <bytes>", "largest request body");
+      .option("--max-body-bytes <bytes>", "largest request body")
+      .option("--sticky-cookie <name>", "sticky users: the cookie that holds their key")
+      .option("--sticky-max-age-s <s>", "how long a browser keeps that cookie (default: until it is closed)")
+      .option(
+        "--match <rule>",
+        "header:NAME=VALUE:BACKEND or cookie:NAME=VALUE:BACKEND, ^= for a prefix, no = for any; again for each",
+        collect,
+      )
+      .option("--preview-header <name>", "request field that names the backend to go to")
+      .option("--cors-origin <origin>", 'origin whose pages may call it, or "*"; again for each', collect)
+      .option("--cors-methods <list>", "methods that they may use (default: the endpoint's)")
+      .option("--cors-headers <list>", 'request fields that they may send, or "*"')
+      .option("--cors-expose-headers <list>", 'response fields that they may read, or "*"')
+      .option("--cors-credentials", "they may send cookies")
+      .option("--cors-max-age-s <s>", "how long a browser remembers a preflight (default: 600)");
   endpointOptions(
     endpoint
       .command("create <name>")
@@ -66,7 +81,12 @@ export function addObjectCommands(program: Command, { world, globals }: Rig): vo
       .option("--backend <name>", "the backend that gets all requests")
       .option("--traffic <backend=weight...>", "a split instead of --backend"),
   )
-    .addHelpText("after", "\nExample:\n  headgate endpoint create hello --backend greeter --route /hello --methods GET,POST")
+    .addHelpText(
+      "after",
+      "\nExample:\n  headgate endpoint create hello --backend greeter --route /hello --methods GET,POST" +
+        "\n  headgate endpoint create ab --traffic a=0.9 b=0.1 --route /ab --sticky-cookie ab --match header:x-beta=1:b" +
+        "\n  headgate endpoint create api --backend api --route /api --cors-origin https://app.example.com",
+    )
     .action(async (name: string, options) => (await endpoints()).create(world, globals(), name, options));
   endpoint
     .command("list")
@@ -79,8 +99,17 @@ export function addObjectCommands(program: Command, { world, globals }: Rig): vo
     .addHelpText("after", "\nExample:\n  headgate endpoint get hello -o json")
     .action(async (name: string) => (await endpoints()).get(world, globals(), name));
   endpointOptions(endpoint.command("update <name>").description("change an endpoint; what is not named stays"))
-    .addHelpText("after", "\nExample:\n  headgate endpoint update hello --route /hi --methods GET")
+    .option("--no-sticky-cookie", "no sticky users any more")
+    .option("--no-match", "no match rules any more")
+    .option("--no-preview-header", "no preview header any more")
+    .option("--no-cors", "no CORS policy any more")
+    .addHelpText("after", "\nExample:\n  headgate endpoint update hello --route /hi --match cookie:group^=beta:next --no-cors")
     .action(async (name: string, options) => (await endpoints()).update(world, globals(), name, options));
+  endpoint
+    .command("which <name> <key>")
+    .description("the backend that requests with this shard key go to")
+    .addHelpText("after", "\nExample:\n  headgate endpoint which hello user-42")
+    .action(async (name: string, key: string) => (await endpoints()).which(world, globals(), name, key));
   endpoint
     .command("delete <name>")
     .description("close an endpoint; its backends stay")

@@ -3,22 +3,40 @@
 // checks all of it again. Finding the instance stands in discover.ts.
 
 import {
+  type AffinityInput,
   type BackendConfig,
+  type CorsInput,
   type Handler,
   HeadgateError,
   type Json,
+  type MatchRuleInput,
   type Refusal,
   type Result,
   fault,
+  parseAffinity,
   parseBackendConfig,
   parseBackendSpec,
+  parseCors,
   parseEndpointSpec,
   parseHandler,
+  parseMatches,
+  parsePreviewHeader,
+  parseShardKey,
   parseTraffic,
 } from "@headgate/core";
 import type { BackendConfig as PbConfig } from "@headgate/proto/backend";
-import { ControllerServiceDefinition } from "@headgate/proto/controller";
-import { backendSpecToProto, endpointSpecToProto, handlerToProto, openChannel } from "@headgate/rpc";
+import { ControllerServiceDefinition, type UpdateEndpointRequest } from "@headgate/proto/controller";
+import {
+  affinityToProto,
+  backendSpecToProto,
+  corsToProto,
+  endpointSpecFromProto,
+  endpointSpecToProto,
+  handlerToProto,
+  openChannel,
+  ruleToProto,
+} from "@headgate/rpc";
+import { backendOfKey } from "./model/split.ts";
 import { backendFromProto, endpointFromProto, statusFromProto } from "./status-from-proto.ts";
 import type { Backend, Endpoint, InstanceStatus, LogLine } from "./status.ts";
 
@@ -47,8 +65,24 @@ export interface BackendChange {
   readonly restart?: boolean | undefined;
 }
 
+/** What an endpoint can be told beside its route, methods and traffic. */
+export interface EndpointSettings {
+  /** Deadline of a request, in milliseconds. */
+  readonly requestTimeoutMs?: number | undefined;
+  /** Largest request body, in bytes. */
+  readonly maxBodyBytes?: number | undefined;
+  /** Which pages of other origins may call it; null: what the handler says. */
+  readonly cors?: CorsInput | null | undefined;
+  /** Sticky users, by a cookie; null: none. */
+  readonly affinity?: AffinityInput | null | undefined;
+  /** Rules before the split: the first that a request meets decides. */
+  readonly matches?: readonly MatchRuleInput[] | undefined;
+  /** Request field that names the backend to go to, weight 0 included; null: none. */
+  readonly previewHeader?: string | null | undefined;
+}
+
 /** An endpoint as asked for; what is left out has its default. */
-export interface EndpointRequest {
+export interface EndpointRequest extends EndpointSettings {
   readonly name: string;
   /** HTTP path pattern; null or left out: headless. */
   readonly route?: string | null | undefined;
@@ -57,17 +91,13 @@ export interface EndpointRequest {
   readonly traffic: Readonly<Record<string, number>>;
   /** Proportion by backend. */
   readonly shadows?: Readonly<Record<string, number>> | undefined;
-  readonly requestTimeoutMs?: number | undefined;
-  readonly maxBodyBytes?: number | undefined;
 }
 
 /** A change of an endpoint; what is left out stays. */
-export interface EndpointChange {
+export interface EndpointChange extends EndpointSettings {
   /** Null makes it headless. */
   readonly route?: string | null | undefined;
   readonly methods?: readonly string[] | undefined;
-  readonly requestTimeoutMs?: number | undefined;
-  readonly maxBodyBytes?: number | undefined;
 }
 
 /** Which log lines to read. */
@@ -94,6 +124,8 @@ export interface ControlClient extends Disposable {
   /** Resolves to whether there was such an endpoint. */
   deleteEndpoint(name: string, options?: ControlOptions): Promise<boolean>;
   setTraffic(endpoint: string, weights: Readonly<Record<string, number>>, options?: ControlOptions): Promise<Endpoint>;
+  /** The backend that a shard key leads to by an endpoint's split. */
+  whichBackend(endpoint: string, key: string, options?: ControlOptions): Promise<string>;
   setShadow(endpoint: string, backend: string, proportion: number, options?: ControlOptions): Promise<Endpoint>;
   status(options?: ControlOptions): Promise<InstanceStatus>;
   logs(query?: LogQuery): AsyncIterable<LogLine>;
@@ -128,6 +160,30 @@ function configChange(config: Partial<BackendConfig>): { config: Partial<PbConfi
       ...(maxBatchSize === undefined || maxBatchSize === null ? {} : { maxBatchSize }),
     },
     configFields: fields.map((field) => REPLACED[field]),
+  };
+}
+
+/** The message of the settings of an endpoint that a change names, and the names of those that it ends. */
+function endpointChange({ route, methods, requestTimeoutMs, maxBodyBytes, ...rules }: EndpointChange): Partial<UpdateEndpointRequest> {
+  const cors = checked(parseCors(rules.cors));
+  const affinity = checked(parseAffinity(rules.affinity));
+  const matches = checked(parseMatches(rules.matches));
+  const previewHeader = checked(parsePreviewHeader(rules.previewHeader));
+  const ended: readonly (string | false)[] = [
+    rules.cors === null && "cors",
+    rules.affinity === null && "affinity",
+    rules.matches !== undefined && matches.length === 0 && "matches",
+  ];
+  return {
+    ...(route === undefined ? {} : { route: route ?? "" }),
+    ...(methods === undefined ? {} : { methods: [...methods] }),
+    ...(requestTimeoutMs === undefined ? {} : { requestTimeoutMs }),
+    ...(maxBodyBytes === undefined ? {} : { maxBodyBytes: BigInt(maxBodyBytes) }),
+    ...(cors === null ? {} : { cors: corsToProto(cors) }),
+    ...(affinity === null ? {} : { affinity: affinityToProto(affinity) }),
+    matches: matches.map(ruleToProto),
+    ...(rules.previewHeader === undefined ? {} : { previewHeader: previewHeader ?? "" }),
+    replacedFields: ended.filter((field) => field !== false),
   };
 }
 
@@ -193,18 +249,8 @@ export function openControl(config: { readonly address: string; readonly token: 
     },
     getEndpoint: async (name, options) => endpointFromProto((await rpc().getEndpoint({ name }, look(options))).endpoint),
     listEndpoints: async (options) => (await rpc().listEndpoints({}, look(options))).endpoints.map(endpointFromProto),
-    async updateEndpoint(name, { route, methods, requestTimeoutMs, maxBodyBytes }, options) {
-      const reply = await rpc().updateEndpoint(
-        {
-          requestId: id(options),
-          name,
-          ...(route === undefined ? {} : { route: route ?? "" }),
-          ...(methods === undefined ? {} : { methods: [...methods] }),
-          ...(requestTimeoutMs === undefined ? {} : { requestTimeoutMs }),
-          ...(maxBodyBytes === undefined ? {} : { maxBodyBytes: BigInt(maxBodyBytes) }),
-        },
-        change(options),
-      );
+    async updateEndpoint(name, wanted, options) {
+      const reply = await rpc().updateEndpoint({ requestId: id(options), name, ...endpointChange(wanted) }, change(options));
       return endpointFromProto(reply.endpoint);
     },
     deleteEndpoint: async (name, options) => (await rpc().deleteEndpoint({ requestId: id(options), name }, change(options))).existed,
@@ -216,6 +262,11 @@ export function openControl(config: { readonly address: string; readonly token: 
     async setShadow(endpoint, backend, proportion, options) {
       const reply = await rpc().setShadow({ requestId: id(options), endpoint, backend, proportion }, change(options));
       return endpointFromProto(reply.endpoint);
+    },
+    async whichBackend(name, key, options) {
+      checked(parseShardKey(key));
+      const { spec } = (await rpc().getEndpoint({ name }, look(options))).endpoint ?? {};
+      return backendOfKey(checked(endpointSpecFromProto(spec)).traffic, key);
     },
     status: async (options) => statusFromProto(await rpc().getStatus({}, look(options))),
     async *logs(query = {}) {

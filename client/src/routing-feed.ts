@@ -3,7 +3,7 @@
 
 import { LIMITS, type Refusal, type Result, err, fault } from "@headgate/core";
 import * as pb from "@headgate/proto/routing";
-import { endpointSpecFromProto } from "@headgate/rpc/convert";
+import { endpointSpecFromProto } from "@headgate/rpc/convert-endpoint";
 import { type GrpcStream, openStream } from "@headgate/rpc/stream";
 import type { RoutingTable } from "./model/table.ts";
 

@@ -83,6 +83,10 @@ export function endpointFromProto(source: PbEndpoint | undefined): Endpoint {
     shadows: Object.fromEntries(spec.shadows.map(({ backend, proportion }) => [backend, proportion])),
     requestTimeoutMs: spec.requestTimeoutMs,
     maxBodyBytes: spec.maxBodyBytes,
+    cors: spec.cors,
+    affinity: spec.affinity,
+    matches: spec.matches,
+    previewHeader: spec.previewHeader,
     revision: Number(message.revision),
   };
 }

@@ -1,7 +1,7 @@
 // What an instance says of itself, in the words of the domain: plain values, ready to be printed or compared.
 // How these come out of proto messages stands in status-from-proto.ts.
 
-import type { BackendConfig, Handler, Json } from "@headgate/core";
+import type { Affinity, BackendConfig, CorsPolicy, Handler, Json, MatchRule } from "@headgate/core";
 
 /** An error thrown by the user's own code. */
 export interface UserException {
@@ -66,6 +66,14 @@ export interface Endpoint {
   readonly requestTimeoutMs: number;
   /** Largest request body, in bytes. */
   readonly maxBodyBytes: number;
+  /** Which pages of other origins may call it; null: what the handler says. */
+  readonly cors: CorsPolicy | null;
+  /** Sticky users; null: none. */
+  readonly affinity: Affinity | null;
+  /** Rules before the split, in order. */
+  readonly matches: readonly MatchRule[];
+  /** Request field that names the backend to go to; null: none. */
+  readonly previewHeader: string | null;
   /** Revision of the desired state at which it was last changed. */
   readonly revision: number;
 }

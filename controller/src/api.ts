@@ -22,7 +22,13 @@ import {
   parseTraffic,
 } from "@headgate/core";
 import * as pb from "@headgate/proto/controller";
-import { backendSpecFromProto, configChangesFromProto, endpointSpecFromProto, handlerFromProto } from "@headgate/rpc";
+import {
+  backendSpecFromProto,
+  configChangesFromProto,
+  endpointChangesFromProto,
+  endpointSpecFromProto,
+  handlerFromProto,
+} from "@headgate/rpc";
 import type { Bridges } from "./bridges.ts";
 import type { Cluster } from "./cluster.ts";
 import { streamLogs } from "./logs.ts";
@@ -176,15 +182,7 @@ export function controllerService(parts: ApiParts): pb.ControllerServiceImplemen
         const existing = cluster.desired.endpoints.get(request.name);
         if (existing === undefined) throw new HeadgateError(endpointNotFound(request.name));
         const { spec } = existing;
-        const changed = valid(
-          parseEndpointSpec({
-            ...spec,
-            route: request.route ?? spec.route,
-            methods: request.methods.length > 0 ? request.methods : spec.methods,
-            requestTimeoutMs: request.requestTimeoutMs ?? spec.requestTimeoutMs,
-            maxBodyBytes: request.maxBodyBytes === undefined ? spec.maxBodyBytes : Number(request.maxBodyBytes),
-          }),
-        );
+        const changed = valid(parseEndpointSpec({ ...spec, ...valid(endpointChangesFromProto(request)) }));
         return changeEndpoint({ kind: "updateEndpoint", spec: changed }, spec.name, signal);
       }),
 

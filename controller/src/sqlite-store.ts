@@ -4,7 +4,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { HeadgateError, LIMITS, fault } from "@headgate/core";
+import { HeadgateError, LIMITS, fault, parseEndpointSpec } from "@headgate/core";
 import type { Desired, DesiredBackend, DesiredEndpoint } from "./model/desired.ts";
 import type { BridgeRecord, RememberedRequest, ReplicaRecord, Store, Stored } from "./store.ts";
 
@@ -89,7 +89,7 @@ class SqliteStore implements Store {
     const desired: Desired = {
       revision: Number(this.#meta("revision") ?? "0"),
       backends: new Map(this.#rows("backend") as [string, DesiredBackend][]),
-      endpoints: new Map(this.#rows("endpoint") as [string, DesiredEndpoint][]),
+      endpoints: new Map(this.#rows("endpoint").map(([name, body]) => [name, this.#endpoint(name, body as DesiredEndpoint)])),
     };
     this.stored = {
       epoch,
@@ -182,6 +182,14 @@ class SqliteStore implements Store {
         }
         return [name, JSON.parse(body)];
       });
+  }
+
+  /** An endpoint as stored; settings that its writer did not know yet have their defaults. */
+  #endpoint(name: string, { spec, revision }: DesiredEndpoint): DesiredEndpoint {
+    const complete = parseEndpointSpec(spec);
+    if (complete.ok) return { spec: complete.value, revision };
+    const { message } = complete.error;
+    throw new HeadgateError(fault("store_corrupt", `endpoint "${name}" in ${this.#file} cannot be read: ${message}`, { file: this.#file }));
   }
 
   #sync(kind: Kind, before: ReadonlyMap<string, unknown>, after: ReadonlyMap<string, unknown>): void {

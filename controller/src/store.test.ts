@@ -138,6 +138,27 @@ test("a second store on the same file is refused, and the refusal names the proc
   );
 });
 
+test("an endpoint that was stored without settings that came later has their defaults", () => {
+  const file = newFile();
+  const store = openSqliteStore(file);
+  const kept = new Map(
+    [...FULL.endpoints].map(
+      ([
+        name,
+        {
+          spec: { cors: _cors, matches: _matches, ...old },
+          revision,
+        },
+      ]) => [name, { spec: old, revision }],
+    ),
+  );
+  // What an older writer left: fewer fields than the type has.
+  store.commit(NOTHING_DESIRED, { ...FULL, endpoints: kept as unknown as typeof FULL.endpoints });
+  store[Symbol.dispose]();
+  using again = openSqliteStore(file);
+  expect(again.stored.desired.endpoints).toEqual(FULL.endpoints);
+});
+
 test("a row that was changed behind its back is named, not guessed", () => {
   const file = newFile();
   const store = openSqliteStore(file);

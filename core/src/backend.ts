@@ -1,6 +1,7 @@
 // Backends as the whole house speaks of them: handler, arguments, settings, and the checks that make them valid.
 // Pure. What a backend does at run time stands in controller/ and replica/.
 
+import { checkInteger, invalid, isRecord, shown } from "./checks.ts";
 import { type Refusal, fault } from "./faults.ts";
 import { LIMITS } from "./limits.ts";
 import { type BackendName, parseBackendName } from "./names.ts";
@@ -77,22 +78,6 @@ export const DEFAULT_BACKEND_CONFIG: BackendConfig = {
   methods: ["handle"],
 };
 
-const invalid = (field: string, message: string): { readonly ok: false; readonly error: Refusal } =>
-  err(fault("invalid_argument", message, { field }));
-
-/** A whole number within bounds, or the refusal that names the field. */
-function checkInteger(field: string, value: unknown, min: number, max: number): Result<number, Refusal> {
-  if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) return ok(value);
-  return invalid(field, `${field} must be a whole number from ${min} to ${max}, not ${shown(value)}`);
-}
-
-/** A value as an error message shows it. */
-export function shown(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
-  if (value === null || value === undefined || typeof value === "number" || typeof value === "boolean") return String(value);
-  return Array.isArray(value) ? "a list" : typeof value === "object" ? "an object" : `a ${typeof value}`;
-}
-
 const INTEGER_FIELDS = {
   numReplicas: [1, LIMITS.numReplicas],
   maxConcurrentQueries: [1, LIMITS.maxConcurrentQueries],
@@ -124,10 +109,6 @@ export function isJson(value: unknown, depth = 0): value is Json {
   if (prototype !== Object.prototype && prototype !== null) return false;
   if (Object.hasOwn(value, "__proto__")) return false;
   return Object.values(value).every((item) => isJson(item, depth + 1));
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /**

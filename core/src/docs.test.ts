@@ -40,7 +40,7 @@ test("docs/limits.md has every limit once, with its value", () => {
 
 test("docs/limits.md gives the unit that the name of a limit ends in, and what happens at it", () => {
   const unitOf = (name: string): string =>
-    name.endsWith("Bytes") ? "bytes" : name.endsWith("Ms") ? "ms" : name.endsWith("Percent") ? "%" : "count";
+    name.endsWith("Bytes") ? "bytes" : name.endsWith("Ms") ? "ms" : name.endsWith("Percent") ? "%" : name.endsWith("S") ? "s" : "count";
   for (const [name = "", , unit, , effect = "", origin = ""] of rowsOf("limits.md")) {
     expect({ name, unit, effect: effect !== "", origin: origin !== "" }).toEqual({ name, unit: unitOf(name), effect: true, origin: true });
   }

@@ -26,6 +26,10 @@ test("an endpoint without anything else gets the defaults", () => {
       shadows: [],
       requestTimeoutMs: LIMITS.requestTimeoutMs,
       maxBodyBytes: LIMITS.requestBodyBytes,
+      cors: null,
+      affinity: null,
+      matches: [],
+      previewHeader: null,
     },
   });
 });

@@ -1,12 +1,15 @@
 // Endpoints as the whole house speaks of them: route, methods, traffic, shadows, and the checks that make them valid.
 // Pure. Matching a path to a route at run time stands in client/src/model/routing-table.ts.
 
-import { shown } from "./backend.ts";
-import { type Refusal, fault } from "./faults.ts";
+import { invalid, shown } from "./checks.ts";
+import { type CorsPolicy, parseCors } from "./cors.ts";
+import type { Refusal } from "./faults.ts";
+import { parseHttpMethods } from "./http-methods.ts";
 import { LIMITS } from "./limits.ts";
 import { type BackendName, type EndpointName, parseBackendName, parseEndpointName } from "./names.ts";
-import { type Result, err, ok } from "./result.ts";
+import { type Result, ok } from "./result.ts";
 import { parseRoute } from "./route.ts";
+import { type Affinity, type MatchRule, parseAffinity, parseMatches, parsePreviewHeader } from "./steering.ts";
 
 /** One share of an endpoint's traffic. */
 export interface WeightedBackend {
@@ -37,13 +40,23 @@ export interface EndpointSpec {
   readonly requestTimeoutMs: number;
   /** Largest request body, in bytes. */
   readonly maxBodyBytes: number;
+  /** Which pages of other origins may call it; null: what the handler says. */
+  readonly cors: CorsPolicy | null;
+  /** Sticky users; null: none. */
+  readonly affinity: Affinity | null;
+  /** Rules before the split: the first that a request meets decides. */
+  readonly matches: readonly MatchRule[];
+  /** Request field in lower case that names the backend to go to; null: none. */
+  readonly previewHeader: string | null;
+}
+
+/** Names of the backends that an endpoint uses: in its split, as shadows, by match rules. Some may stand more than once. */
+export function backendsOf({ traffic, shadows, matches }: EndpointSpec): readonly BackendName[] {
+  return [...traffic, ...shadows, ...matches].map(({ backend }) => backend);
 }
 
 /** How far the sum of weights may be from 1. */
 export const WEIGHT_TOLERANCE = 1e-8;
-
-const invalid = (field: string, message: string): { readonly ok: false; readonly error: Refusal } =>
-  err(fault("invalid_argument", message, { field }));
 
 const byBackend = (a: { readonly backend: string }, b: { readonly backend: string }): number =>
   a.backend < b.backend ? -1 : a.backend > b.backend ? 1 : 0;
@@ -82,26 +95,6 @@ export function parseProportion(value: unknown): Result<number, Refusal> {
   return invalid("proportion", `the proportion of a shadow must be a number from 0 to 1, not ${shown(value)}`);
 }
 
-const HTTP_TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}$/;
-
-/** Checks HTTP methods; upper-cases them; none: GET. */
-export function parseHttpMethods(methods: readonly unknown[]): Result<readonly string[], Refusal> {
-  if (methods.length === 0) return ok(["GET"]);
-  if (methods.length > LIMITS.httpMethodsPerEndpoint) {
-    return invalid("methods", `an endpoint can have at most ${LIMITS.httpMethodsPerEndpoint} methods`);
-  }
-  const result: string[] = [];
-  for (const method of methods) {
-    if (typeof method !== "string" || !HTTP_TOKEN.test(method)) {
-      return invalid("methods", `${shown(method)} is not an HTTP method`);
-    }
-    const upper = method.toUpperCase();
-    if (upper === "CONNECT" || upper === "TRACE") return invalid("methods", `${upper} cannot be served`);
-    if (!result.includes(upper)) result.push(upper);
-  }
-  return ok(result);
-}
-
 /** Checks a deadline; 0 or undefined: the default. */
 export function parseRequestTimeoutMs(value: unknown): Result<number, Refusal> {
   if (value === undefined || value === 0) return ok(LIMITS.requestTimeoutMs);
@@ -128,6 +121,10 @@ export function parseEndpointSpec(input: {
   readonly shadows?: readonly { readonly backend: unknown; readonly proportion: unknown }[] | undefined;
   readonly requestTimeoutMs?: unknown;
   readonly maxBodyBytes?: unknown;
+  readonly cors?: unknown;
+  readonly affinity?: unknown;
+  readonly matches?: unknown;
+  readonly previewHeader?: unknown;
 }): Result<EndpointSpec, Refusal> {
   const name = parseEndpointName(input.name);
   if (!name.ok) return name;
@@ -159,6 +156,14 @@ export function parseEndpointSpec(input: {
   if (!requestTimeoutMs.ok) return requestTimeoutMs;
   const maxBodyBytes = parseMaxBodyBytes(input.maxBodyBytes);
   if (!maxBodyBytes.ok) return maxBodyBytes;
+  const cors = parseCors(input.cors);
+  if (!cors.ok) return cors;
+  const affinity = parseAffinity(input.affinity);
+  if (!affinity.ok) return affinity;
+  const matches = parseMatches(input.matches);
+  if (!matches.ok) return matches;
+  const previewHeader = parsePreviewHeader(input.previewHeader);
+  if (!previewHeader.ok) return previewHeader;
   return ok({
     name: name.value,
     route,
@@ -167,5 +172,9 @@ export function parseEndpointSpec(input: {
     shadows: shadows.sort(byBackend),
     requestTimeoutMs: requestTimeoutMs.value,
     maxBodyBytes: maxBodyBytes.value,
+    cors: cors.value,
+    affinity: affinity.value,
+    matches: matches.value,
+    previewHeader: previewHeader.value,
   });
 }

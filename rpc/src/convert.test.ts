@@ -1,26 +1,9 @@
 // The rim: what is valid goes over the wire and comes back the same; what is not is refused with the field's name.
 import { expect, test } from "@jest/globals";
-import {
-  type BackendSpec,
-  DEFAULT_BACKEND_CONFIG,
-  type EndpointSpec,
-  LIMITS,
-  parseBackendConfig,
-  parseBackendSpec,
-  parseEndpointSpec,
-} from "@headgate/core";
+import { type BackendSpec, DEFAULT_BACKEND_CONFIG, LIMITS, parseBackendConfig, parseBackendSpec } from "@headgate/core";
 import * as pb from "@headgate/proto/backend";
-import * as pbe from "@headgate/proto/endpoint";
 import fc from "fast-check";
-import {
-  backendSpecFromProto,
-  backendSpecToProto,
-  configChangesFromProto,
-  configToProto,
-  endpointSpecFromProto,
-  endpointSpecToProto,
-  handlerFromProto,
-} from "./convert.ts";
+import { backendSpecFromProto, backendSpecToProto, configChangesFromProto, configToProto, handlerFromProto } from "./convert.ts";
 
 const RUNS = { numRuns: 300 };
 const word = fc.stringMatching(/^[A-Za-z][A-Za-z0-9_]{0,12}$/);
@@ -70,24 +53,6 @@ const backend = fc
     return accepted(parseBackendSpec({ ...rest, config: { ...config, maxBatchSize: batches ? maxBatchSize : null } }));
   });
 
-const endpoint = fc
-  .record({
-    name,
-    route: fc.option(fc.array(word, { maxLength: 4 }).map((words) => `/${words.join("/")}`)),
-    methods: fc.uniqueArray(fc.constantFrom("GET", "POST", "PUT", "patch"), { maxLength: 4 }),
-    backends: fc.uniqueArray(name, { minLength: 1, maxLength: 5 }),
-    shadows: fc.uniqueArray(fc.record({ backend: name, proportion: fc.double({ min: 0, max: 1, noNaN: true }) }), {
-      maxLength: 4,
-      selector: (shadow) => shadow.backend,
-    }),
-    requestTimeoutMs: fc.integer({ min: 0, max: LIMITS.maxRequestTimeoutMs }),
-    maxBodyBytes: fc.integer({ min: 0, max: LIMITS.maxRequestBodyBytes }),
-  })
-  .map(
-    ({ backends, ...rest }): EndpointSpec =>
-      accepted(parseEndpointSpec({ ...rest, traffic: backends.map((one) => ({ backend: one, weight: 1 / backends.length })) })),
-  );
-
 function accepted<T>(
   result: { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: { readonly message: string } },
 ): T {
@@ -100,16 +65,6 @@ test("a backend comes back from the wire as it was", () => {
     fc.property(backend, (spec) => {
       const wire = pb.BackendSpec.encode(backendSpecToProto(spec)).finish();
       expect(backendSpecFromProto(pb.BackendSpec.decode(wire))).toEqual({ ok: true, value: spec });
-    }),
-    RUNS,
-  );
-});
-
-test("an endpoint comes back from the wire as it was", () => {
-  fc.assert(
-    fc.property(endpoint, (spec) => {
-      const wire = pbe.EndpointSpec.encode(endpointSpecToProto(spec)).finish();
-      expect(endpointSpecFromProto(pbe.EndpointSpec.decode(wire))).toEqual({ ok: true, value: spec });
     }),
     RUNS,
   );
@@ -156,14 +111,7 @@ test.each([
       }),
     "handler",
   ],
-  ["no endpoint", () => endpointSpecFromProto(undefined), "spec"],
   ["a bad name", () => backendSpecFromProto({ ...backendSpecToProto(plainBackend()), name: "../x" }), "name"],
-  ["no traffic", () => endpointSpecFromProto(pbe.EndpointSpec.fromPartial({ name: "e" })), "traffic"],
-  [
-    "a body limit beyond what a number holds",
-    () => endpointSpecFromProto({ ...endpointSpecToProto(plainEndpoint()), maxBodyBytes: 2n ** 64n - 1n }),
-    "maxBodyBytes",
-  ],
 ])("a message with %s is refused by its field", (_, convert, field) => {
   expect(convert()).toMatchObject({ ok: false, error: { code: "invalid_argument", details: { field } } });
 });
@@ -176,8 +124,4 @@ test("a module without an export's name means its default export", () => {
 
 function plainBackend(): BackendSpec {
   return accepted(parseBackendSpec({ name: "b", handler: { kind: "command", command: ["x"] }, args: [], config: undefined }));
-}
-
-function plainEndpoint(): EndpointSpec {
-  return accepted(parseEndpointSpec({ name: "e", traffic: [{ backend: "b", weight: 1 }] }));
 }

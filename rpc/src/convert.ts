@@ -1,10 +1,10 @@
-// The rim: proto messages to domain types and back. Nothing else in the house builds or reads these messages' specs.
+// The rim: messages of backends to domain types and back; those of endpoints stand in convert-endpoint.ts. Nothing else in
+// the house builds or reads these messages' specs.
 // Into the domain everything is checked, as it may come from anyone; out of it every field is written out.
 
 import {
   type BackendConfig,
   type BackendSpec,
-  type EndpointSpec,
   type Handler,
   type Json,
   type Refusal,
@@ -13,10 +13,8 @@ import {
   fault,
   ok,
   parseBackendSpec,
-  parseEndpointSpec,
 } from "@headgate/core";
 import * as pb from "@headgate/proto/backend";
-import type * as pbe from "@headgate/proto/endpoint";
 
 /** A handler out of its message. */
 export function handlerFromProto(message: pb.Handler | undefined): Result<Handler, Refusal> {
@@ -136,32 +134,5 @@ export function backendSpecToProto(spec: BackendSpec): pb.BackendSpec {
     handler: handlerToProto(spec.handler),
     args: [...spec.args] as Json[],
     config: configToProto(spec.config),
-  };
-}
-
-/** An endpoint out of its message, checked. */
-export function endpointSpecFromProto(message: pbe.EndpointSpec | undefined): Result<EndpointSpec, Refusal> {
-  if (message === undefined) return err(fault("invalid_argument", "spec is missing", { field: "spec" }));
-  return parseEndpointSpec({
-    name: message.name,
-    route: message.route,
-    methods: message.methods,
-    traffic: message.traffic,
-    shadows: message.shadows,
-    requestTimeoutMs: message.requestTimeoutMs,
-    maxBodyBytes: Number(message.maxBodyBytes),
-  });
-}
-
-/** An endpoint as its message. */
-export function endpointSpecToProto(spec: EndpointSpec): pbe.EndpointSpec {
-  return {
-    name: spec.name,
-    route: spec.route ?? "",
-    methods: [...spec.methods],
-    traffic: spec.traffic.map((share) => ({ ...share })),
-    shadows: spec.shadows.map((shadow) => ({ ...shadow })),
-    requestTimeoutMs: spec.requestTimeoutMs,
-    maxBodyBytes: BigInt(spec.maxBodyBytes),
   };
 }

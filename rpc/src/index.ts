@@ -2,6 +2,7 @@
 export * from "./auth.ts";
 export * from "./client.ts";
 export * from "./convert.ts";
+export * from "./convert-endpoint.ts";
 export * from "./fault-codec.ts";
 export * from "./faults.ts";
 export * from "./health.ts";

@@ -3,35 +3,18 @@
 import type { ControlClient, Endpoint } from "@headgate/client";
 import { HeadgateError, type Refusal, type Result, refuse } from "@headgate/core";
 import { type GlobalOptions, type World, show, withControl } from "../console.ts";
+import { type EndpointWords, endpointSettings } from "../model/endpoint-words.ts";
 import { parseNumber, parseWeights } from "../model/settings.ts";
 import { renderTable, showShares } from "../model/table.ts";
 
-interface EndpointOptions {
+interface EndpointOptions extends EndpointWords {
   readonly backend?: string;
   readonly traffic?: readonly string[];
-  readonly route?: string;
-  readonly methods?: string;
-  readonly requestTimeoutMs?: string;
-  readonly maxBodyBytes?: string;
 }
 
 function checked<T>(result: Result<T, Refusal>): T {
   if (result.ok) return result.value;
   throw new HeadgateError(result.error);
-}
-
-function numberOf(flag: string, text: string): number {
-  const value = parseNumber(text);
-  return value === null ? refuse("invalid_argument", `${flag} must be a number, not "${text}"`) : value;
-}
-
-function changeOf({ route, methods, requestTimeoutMs, maxBodyBytes }: EndpointOptions) {
-  return {
-    ...(route === undefined ? {} : { route: route === "" ? null : route }),
-    ...(methods === undefined ? {} : { methods: methods.split(",").map((method) => method.trim()) }),
-    ...(requestTimeoutMs === undefined ? {} : { requestTimeoutMs: numberOf("--request-timeout-ms", requestTimeoutMs) }),
-    ...(maxBodyBytes === undefined ? {} : { maxBodyBytes: numberOf("--max-body-bytes", maxBodyBytes) }),
-  };
 }
 
 async function showOne(world: World, globals: GlobalOptions, call: (control: ControlClient) => Promise<Endpoint>): Promise<void> {
@@ -45,7 +28,9 @@ export async function create(world: World, globals: GlobalOptions, name: string,
     refuse("invalid_argument", "an endpoint needs either --backend NAME or --traffic NAME=WEIGHT …");
   }
   const weights = traffic === undefined ? { [backend ?? ""]: 1 } : checked(parseWeights(traffic));
-  await showOne(world, globals, (control) => control.createEndpoint({ name, ...changeOf(options), traffic: weights }, world));
+  await showOne(world, globals, (control) =>
+    control.createEndpoint({ name, ...checked(endpointSettings(options)), traffic: weights }, world),
+  );
 }
 
 export async function list(world: World, globals: GlobalOptions): Promise<void> {
@@ -58,9 +43,9 @@ export async function get(world: World, globals: GlobalOptions, name: string): P
 }
 
 export async function update(world: World, globals: GlobalOptions, name: string, options: EndpointOptions): Promise<void> {
-  const change = changeOf(options);
+  const change = checked(endpointSettings(options));
   if (Object.keys(change).length === 0) {
-    refuse("invalid_argument", "nothing to change: name --route, --methods, --request-timeout-ms or --max-body-bytes");
+    refuse("invalid_argument", "nothing to change: name a setting, such as --route, --methods or --cors-origin; --help lists them");
   }
   await showOne(world, globals, (control) => control.updateEndpoint(name, change, world));
 }
@@ -78,21 +63,39 @@ export async function setTraffic(world: World, globals: GlobalOptions, name: str
 }
 
 export async function setShadow(world: World, globals: GlobalOptions, name: string, backend: string, proportion: string): Promise<void> {
-  const share = numberOf("the proportion", proportion);
+  const share = parseNumber(proportion);
+  if (share === null) refuse("invalid_argument", `the proportion must be a number, not "${proportion}"`);
   await showOne(world, globals, (control) => control.setShadow(name, backend, share, world));
+}
+
+export async function which(world: World, globals: GlobalOptions, name: string, key: string): Promise<void> {
+  const backend = await withControl(world, globals, (control) => control.whichBackend(name, key, world));
+  await show(world, globals, { endpoint: name, key, backend }, () => backend);
 }
 
 /** All endpoints, one a line. */
 export function endpointTable(endpoints: readonly Endpoint[]): string {
   if (endpoints.length === 0) return "no endpoints; create one with: headgate endpoint create NAME --backend B --route /r";
   return renderTable(
-    ["name", "route", "methods", "traffic", "shadows"],
-    endpoints.map(({ name, route, methods, traffic, shadows }) => [
-      name,
-      route ?? "-",
-      methods.join(","),
-      showShares(traffic),
-      showShares(shadows),
+    ["name", "route", "methods", "traffic", "shadows", "rules"],
+    endpoints.map((endpoint) => [
+      endpoint.name,
+      endpoint.route ?? "-",
+      endpoint.methods.join(","),
+      showShares(endpoint.traffic),
+      showShares(endpoint.shadows),
+      showRules(endpoint),
     ]),
   );
+}
+
+/** What stands beside the split, in a few words. */
+function showRules({ matches, previewHeader, affinity, cors }: Endpoint): string {
+  const words = [
+    ...(matches.length === 0 ? [] : [`${matches.length} match`]),
+    ...(previewHeader === null ? [] : [`preview ${previewHeader}`]),
+    ...(affinity === null ? [] : [`sticky ${affinity.cookie}`]),
+    ...(cors === null ? [] : ["cors"]),
+  ];
+  return words.length === 0 ? "-" : words.join(", ");
 }

@@ -101,3 +101,61 @@ test("a backend that is nowhere is told", () => {
   if (!parsed.ok) throw new Error(parsed.error.message);
   expect(unknownBackends(parsed.value, [{ name: "d" }])).toHaveLength(1);
 });
+
+const RULES = `
+backends:
+  a: { handler: ./h.ts#a }
+  b: { handler: ./h.ts#b }
+endpoints:
+  ab:
+    traffic: { a: 1, b: 0 }
+    route: /ab
+    cors: { origins: ["https://app.example.com"], credentials: true }
+    affinity: { cookie: ab }
+    matches:
+      - { backend: b, header: X-Beta, value: "1" }
+      - { backend: b, cookie: group, prefix: beta }
+    previewHeader: X-Preview
+`;
+
+test("rules beside the split are read with their defaults", () => {
+  expect(parseFile(RULES, "f.yaml")).toMatchObject({
+    ok: true,
+    value: {
+      endpoints: [
+        {
+          cors: { origins: ["https://app.example.com"], methods: null, credentials: true, maxAgeS: 600 },
+          affinity: { cookie: "ab", maxAgeS: null },
+          matches: [
+            { backend: "b", header: "x-beta", value: "1" },
+            { backend: "b", cookie: "group", prefix: "beta" },
+          ],
+          previewHeader: "x-preview",
+        },
+      ],
+    },
+  });
+});
+
+test("mistakes in them are told by their place and line", () => {
+  const found = problems(
+    RULES.replace("credentials: true", "credential: true")
+      .replace('value: "1"', "value: 1")
+      .replace("cookie: ab", "cookie: a b")
+      .replace("X-Preview", "Host"),
+  );
+  expect(found.map((line) => line.split(": ").slice(0, 2).join(": "))).toEqual([
+    "f.yaml:9: endpoints.ab.cors.credential",
+    "f.yaml:12: endpoints.ab.matches.0.value",
+  ]);
+  expect(problems(RULES.replace("prefix: beta", 'prefix: ""').replace("cookie: ab", "cookie: a b").replace("X-Preview", "Host"))).toEqual([
+    expect.stringContaining("f.yaml:10: endpoints.ab.affinity.cookie: affinity.cookie must be the name of a cookie"),
+    expect.stringContaining("f.yaml:13: endpoints.ab.matches.1.prefix: matches.1.prefix is empty"),
+    expect.stringContaining("f.yaml:14: endpoints.ab.previewHeader: previewHeader cannot be"),
+  ]);
+});
+
+test("a rule to a backend that nobody knows is told by its name", () => {
+  const parsed = parseFile(RULES.replace("backend: b, header", "backend: nobody, header"), "f.yaml");
+  expect(parsed.ok ? unknownBackends(parsed.value, []) : []).toEqual([expect.stringContaining('there is no backend "nobody"')]);
+});

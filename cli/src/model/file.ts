@@ -5,6 +5,7 @@ import {
   type EndpointSpec,
   type Refusal,
   type Result,
+  backendsOf,
   err,
   fault,
   ok,
@@ -23,6 +24,25 @@ const BACKEND = z.strictObject({
   config: z.record(z.string(), z.unknown()).optional(),
 });
 
+const ALL_OR_LIST = z.union([z.string(), z.array(z.string())]);
+const CORS = z.strictObject({
+  origins: ALL_OR_LIST,
+  methods: z.array(z.string()).nullable().optional(),
+  headers: ALL_OR_LIST.optional(),
+  exposeHeaders: ALL_OR_LIST.optional(),
+  credentials: z.boolean().optional(),
+  maxAgeS: z.number().optional(),
+});
+const AFFINITY = z.strictObject({ cookie: z.string(), maxAgeS: z.number().nullable().optional() });
+const MATCH = z.strictObject({
+  backend: z.string(),
+  header: z.string().optional(),
+  cookie: z.string().optional(),
+  value: z.string().optional(),
+  prefix: z.string().optional(),
+  present: z.boolean().optional(),
+});
+
 const ENDPOINT = z
   .strictObject({
     backend: z.string().optional(),
@@ -32,6 +52,10 @@ const ENDPOINT = z
     shadows: z.record(z.string(), z.number()).optional(),
     requestTimeoutMs: z.number().optional(),
     maxBodyBytes: z.number().optional(),
+    cors: CORS.nullable().optional(),
+    affinity: AFFINITY.nullable().optional(),
+    matches: z.array(MATCH).nullable().optional(),
+    previewHeader: z.string().nullable().optional(),
   })
   .refine(({ backend, traffic }) => (backend === undefined) !== (traffic === undefined), "needs either backend or traffic");
 
@@ -43,6 +67,8 @@ const FILE = z.strictObject({
 /** What stands for a part that is wrong or not looked at, while the others are judged. */
 const STAND_IN_HANDLER = { kind: "module", path: "./handlers.ts", exportName: "Handler" } as const;
 const STAND_IN_TRAFFIC = [{ backend: "b", weight: 1 }] as const;
+
+const NO_SUCH_FIELD = "there is no such field";
 
 type Path = readonly PropertyKey[];
 type Report = (path: Path, message: string) => void;
@@ -86,10 +112,11 @@ function shaped<T>(schema: z.ZodType<T>, value: unknown, path: Path, report: Rep
   if (parsed.success) return parsed.data;
   const strangers = new Set<string>();
   for (const issue of parsed.error.issues) {
-    if (issue.code === "unrecognized_keys") for (const key of issue.keys) strangers.add(key);
-    else report([...path, ...issue.path], issue.message);
+    if (issue.code !== "unrecognized_keys") report([...path, ...issue.path], issue.message);
+    else if (issue.path.length === 0) for (const key of issue.keys) strangers.add(key);
+    else for (const key of issue.keys) report([...path, ...issue.path, key], NO_SUCH_FIELD);
   }
-  for (const key of strangers) report([...path, key], "there is no such field");
+  for (const key of strangers) report([...path, key], NO_SUCH_FIELD);
   // Only an object has fields too many.
   const known = Object.entries(Object(value)).filter(([key]) => !strangers.has(key));
   const rest = strangers.size === 0 ? parsed : schema.safeParse(Object.fromEntries(known));
@@ -125,9 +152,13 @@ function readEndpoint(name: string, entry: unknown, report: Report): EndpointSpe
   // Each field alone in an endpoint that is sound otherwise, so that one mistake does not hide another.
   const wrong = Object.entries(fields).flatMap(([field, value]) => {
     const alone = parseEndpointSpec({ name: "e", traffic: STAND_IN_TRAFFIC, [field]: value });
-    return alone.ok ? [] : [{ field: field === "traffic" && traffic === undefined ? "backend" : field, message: alone.error.message }];
+    if (alone.ok) return [];
+    // The place as exactly as the refusal names it: "matches.0.value" stands below "matches".
+    const exact = alone.error.details.field ?? field;
+    const place = exact.startsWith(`${field}.`) ? exact.split(".") : [field === "traffic" && traffic === undefined ? "backend" : field];
+    return [{ place, message: alone.error.message }];
   });
-  for (const { field, message } of wrong) report([...path, field], message);
+  for (const { place, message } of wrong) report([...path, ...place], message);
   const named = parseEndpointSpec({ name, traffic: STAND_IN_TRAFFIC });
   if (!named.ok) report(path, named.error.message);
   if (wrong.length > 0 || !named.ok) return undefined;
@@ -139,10 +170,10 @@ function readEndpoint(name: string, entry: unknown, report: Report): EndpointSpe
 /** Backends that endpoints use and that are neither asked for nor present: one line each. */
 export function unknownBackends(wanted: Wanted, present: readonly { readonly name: string }[]): readonly string[] {
   const known = new Set([...wanted.backends, ...present].map(({ name }) => String(name)));
-  return wanted.endpoints.flatMap(({ name, traffic, shadows }) =>
-    [...traffic, ...shadows]
-      .filter(({ backend }) => !known.has(backend))
-      .map(({ backend }) => `endpoints.${name}: there is no backend "${backend}", neither in the file nor in the instance`),
+  return wanted.endpoints.flatMap((spec) =>
+    backendsOf(spec)
+      .filter((backend) => !known.has(backend))
+      .map((backend) => `endpoints.${spec.name}: there is no backend "${backend}", neither in the file nor in the instance`),
   );
 }
 

@@ -75,6 +75,30 @@ test("only what differs is changed", () => {
   expect(Object.keys(steps[0] ?? {})).toEqual(["kind", "name", "change", "words"]);
 });
 
+test("rules beside the split are compared and changed each as a whole, and go where the file has them no more", () => {
+  const rules =
+    'cors: { origins: "*" }, affinity: { cookie: ab }, matches: [{ backend: b, header: x-beta, present: true }], previewHeader: x-p, ';
+  const withRules = FILE.replace("e: { ", `e: { ${rules}`);
+  expect(kinds(withRules, present(withRules))).toEqual([]);
+  expect(planSteps(wanted(withRules), present(FILE))).toMatchObject([
+    {
+      kind: "updateEndpoint",
+      change: {
+        cors: { origins: "*" },
+        affinity: { cookie: "ab" },
+        matches: [{ backend: "b", header: "x-beta", present: true }],
+        previewHeader: "x-p",
+      },
+    },
+  ]);
+  expect(planSteps(wanted(FILE), present(withRules))).toMatchObject([
+    {
+      change: { cors: null, affinity: null, matches: [], previewHeader: null },
+      words: [expect.stringMatching(/^cors: .* → null$/), expect.any(String), expect.any(String), 'previewHeader: "x-p" → null'],
+    },
+  ]);
+});
+
 test("what the file does not name stays, unless all else is to go", () => {
   const only = "backends:\n  c: { handler: ./h.ts#c }\n";
   expect(kinds(only, present(FILE))).toEqual(["createBackend c"]);

@@ -101,15 +101,16 @@ const shadowsOf = (spec: EndpointSpec): Record<string, number> =>
   Object.fromEntries(spec.shadows.map(({ backend, proportion }) => [backend, proportion]));
 
 function endpointSteps(spec: EndpointSpec, present: Endpoint | undefined): readonly Step[] {
-  const { name, route, methods, requestTimeoutMs, maxBodyBytes } = spec;
+  const { name, route, methods, requestTimeoutMs, maxBodyBytes, cors, affinity, matches, previewHeader } = spec;
+  const settings = { requestTimeoutMs, maxBodyBytes, cors, affinity, matches, previewHeader };
   const traffic = trafficOf(spec);
   const shadows = shadowsOf(spec);
   if (present === undefined) {
-    const request = { name, route, methods, traffic, shadows, requestTimeoutMs, maxBodyBytes };
+    const request = { name, route, methods, traffic, shadows, ...settings };
     return [{ kind: "createEndpoint", name, request, words: [route ?? "headless", methods.join(","), text(traffic)] }];
   }
   const steps: Step[] = [];
-  const asked = { route, methods: [...methods].sort(), requestTimeoutMs, maxBodyBytes };
+  const asked = { route, methods: [...methods].sort(), ...settings };
   const there = { ...present, methods: [...present.methods].sort() };
   const changed = Object.entries(asked).filter(([field, value]) => !same(value, Reflect.get(there, field)));
   if (changed.length > 0) {

@@ -4,9 +4,17 @@ import { type EndpointSpec, parseEndpointSpec } from "@headgate/core";
 import { allowedMethods, compileTable, isNewer, pickBackend, tableProblem } from "./routing-table.ts";
 import type { RoutingTable, TableBackend } from "./table.ts";
 
-function endpoint(name: string, route: string | null, backends: readonly string[], methods: readonly string[] = ["GET"]): EndpointSpec {
+type EndpointRules = Parameters<typeof parseEndpointSpec>[0];
+
+function endpoint(
+  name: string,
+  route: string | null,
+  backends: readonly string[],
+  methods: readonly string[] = ["GET"],
+  rules: Omit<EndpointRules, "name" | "traffic"> = {},
+): EndpointSpec {
   const traffic = backends.map((backend) => ({ backend, weight: 1 / backends.length }));
-  const parsed = parseEndpointSpec({ name, route, methods, traffic, shadows: [], requestTimeoutMs: 1_000, maxBodyBytes: 10 });
+  const parsed = parseEndpointSpec({ name, route, methods, traffic, shadows: [], requestTimeoutMs: 1_000, maxBodyBytes: 10, ...rules });
   if (!parsed.ok) throw new Error(parsed.error.message);
   return parsed.value;
 }
@@ -38,6 +46,11 @@ test.each([
   ["a backend twice", { backends: [backend("a"), backend("a"), backend("b")] }, "a backend stands twice"],
   ["a replica in two backends", { backends: [backend("a", "x"), backend("b", "x")] }, 'replica "x" stands twice'],
   ["an unknown backend", { backends: [backend("a")] }, 'uses backend "b", which is not in the table'],
+  [
+    "a rule to an unknown backend",
+    { endpoints: [endpoint("one", "/one", ["a"], ["GET"], { matches: [{ backend: "m", header: "x", present: true }] })] },
+    'uses backend "m", which is not in the table',
+  ],
   [
     "two routes of the same shape",
     { endpoints: [endpoint("one", "/x/:a", ["a"]), endpoint("two", "/x/:b", ["a"])] },

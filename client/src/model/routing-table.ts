@@ -1,8 +1,7 @@
 // The routing table compiled for the request path: path → endpoint → backend. One immutable value, swapped whole.
 // Checked as a whole before it is taken; a table with anything wrong in it is refused and the old one stays.
 
-import { parseRoute } from "@headgate/core";
-import type { EndpointSpec } from "@headgate/core";
+import { type EndpointSpec, backendsOf, parseRoute } from "@headgate/core";
 import { type RouteMatch, buildRouteTree } from "./route-tree.ts";
 import { shareAt, shareOfKey } from "./split.ts";
 import type { RoutingTable, TableBackend } from "./table.ts";
@@ -69,7 +68,7 @@ export function tableProblem(table: RoutingTable): string | null {
   }
   const shapes = new Map<string, string>();
   for (const endpoint of table.endpoints) {
-    for (const { backend } of [...endpoint.traffic, ...endpoint.shadows]) {
+    for (const backend of backendsOf(endpoint)) {
       if (!backends.has(backend)) return `endpoint "${endpoint.name}" uses backend "${backend}", which is not in the table`;
     }
     if (endpoint.route === null) continue;

@@ -75,3 +75,9 @@ export function shareOfKey(shares: readonly (Share & { readonly name: string })[
   }
   return best;
 }
+
+/** Name of the backend that a key sticks to by a split; some share of it has weight. */
+export function backendOfKey(traffic: readonly { readonly backend: string; readonly weight: number }[], key: string): string {
+  const shares = traffic.map(({ backend, weight }) => ({ name: backend, weight }));
+  return shares[shareOfKey(shares, key)]?.name ?? "";
+}

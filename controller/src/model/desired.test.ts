@@ -67,6 +67,24 @@ test("a backend in use by traffic or shadow cannot be deleted, and the refusal n
   expect(refusal(both, { kind: "deleteBackend", name: nameOf("s") })).toBe("backend_in_use");
 });
 
+test("a match rule uses its backend: it must exist, and cannot be deleted", () => {
+  const ruled = (to: string): EndpointSpec => ({
+    ...endpoint("e", "b"),
+    matches: [{ backend: nameOf(to), header: "x-beta", present: true }],
+  });
+  expect(refusal(oneBackend, { kind: "createEndpoint", spec: ruled("m") })).toBe("backend_not_found");
+  const creating = after(oneBackend, { kind: "createBackend", spec: backend("m") });
+  expect(refusal(creating, { kind: "createEndpoint", spec: ruled("m") })).toBe("backend_not_ready");
+  const inUse = after(oneBackend, ...created(backend("m")), { kind: "createEndpoint", spec: ruled("m") });
+  expect(decide(inUse, { kind: "deleteBackend", name: nameOf("m") })).toMatchObject({
+    ok: false,
+    error: { code: "backend_in_use", message: expect.stringContaining('"e"'), details: { endpoints: "e" } },
+  });
+  expect(refusal(after(inUse, { kind: "updateEndpoint", spec: endpoint("e", "b") }), { kind: "deleteBackend", name: nameOf("m") })).toBe(
+    "accepted",
+  );
+});
+
 test("deleting what is unknown is fine", () => {
   expect(decide(oneBackend, { kind: "deleteBackend", name: nameOf("none") })).toEqual({ ok: true, value: oneBackend });
   expect(decide(oneBackend, { kind: "deleteEndpoint", name: endpoint("none", "b").name })).toEqual({ ok: true, value: oneBackend });

@@ -11,6 +11,7 @@ import {
   type Result,
   type ShadowBackend,
   type WeightedBackend,
+  backendsOf,
   checkSpec,
   err,
   fault,
@@ -168,7 +169,7 @@ function updateBackend(desired: Desired, spec: BackendSpec, restart: boolean): R
 function deleteBackend(desired: Desired, name: string): Result<Desired, Refusal> {
   if (!desired.backends.has(name)) return ok(desired);
   const users = [...desired.endpoints.values()]
-    .filter(({ spec }) => spec.traffic.some((share) => share.backend === name) || spec.shadows.some((shadow) => shadow.backend === name))
+    .filter(({ spec }) => backendsOf(spec).some((backend) => backend === name))
     .map(({ spec }) => spec.name)
     .sort();
   if (users.length > 0) {
@@ -176,7 +177,7 @@ function deleteBackend(desired: Desired, name: string): Result<Desired, Refusal>
     return err(
       fault(
         "backend_in_use",
-        `backend "${name}" is used by endpoint${users.length === 1 ? "" : "s"} ${list}; change their traffic and shadows, or delete them first`,
+        `backend "${name}" is used by endpoint${users.length === 1 ? "" : "s"} ${list}; change their traffic, shadows and match rules, or delete them first`,
         {
           backend: name,
           endpoints: users.join(",").slice(0, 1024),
@@ -268,7 +269,7 @@ function changeEndpoint(desired: Desired, name: string, change: (spec: EndpointS
 
 /** What forbids an endpoint beside the others; null: nothing. */
 function endpointProblem(desired: Desired, spec: EndpointSpec): Refusal | null {
-  for (const { backend } of [...spec.traffic, ...spec.shadows]) {
+  for (const backend of backendsOf(spec)) {
     const found = desired.backends.get(backend);
     if (found === undefined) return backendNotFound(backend);
     if (found.rollout.phase === "creating") {

@@ -69,6 +69,18 @@ test("only backends that endpoints use stand in a table, sorted, those of weight
   expect(table.revision).toBe(desired.revision);
 });
 
+test("a backend that only a match rule leads to stands in the table", () => {
+  const spec = endpoint("e", { zeta: 1 });
+  const alpha = backend("alpha").name;
+  const ruled = desiredOf(...created("zeta"), ...created("alpha"), {
+    kind: "createEndpoint",
+    spec: { ...spec, matches: [{ backend: alpha, cookie: "group", prefix: "beta" }] },
+  });
+  const table = project(ruled, [replica("alpha-1", "alpha", ...SERVING)]);
+  expect(table.backends.map((one) => one.name)).toEqual(["alpha", "zeta"]);
+  expect(replicaIds(table)).toEqual(new Set(["alpha-1"]));
+});
+
 test("the order in which replicas came does not show", () => {
   const a = replica("alpha-1", "alpha", ...SERVING);
   const b = replica("alpha-2", "alpha", ...SERVING);

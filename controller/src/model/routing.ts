@@ -1,7 +1,7 @@
 // The one projection: desired and observed state to the routing table. Bridges and whatever else routes are fed from it
 // alone, so that they can never disagree. Pure.
 
-import type { EndpointSpec } from "@headgate/core";
+import { type EndpointSpec, backendsOf } from "@headgate/core";
 import type { Desired } from "./desired.ts";
 import type { Replica } from "./observed.ts";
 
@@ -40,11 +40,11 @@ export function project(desired: Desired, replicas: Iterable<Replica>): Projecti
   return { revision: desired.revision, endpoints, backends: backends.sort(byName) };
 }
 
-/** Names of the backends that endpoints use, in traffic or as shadows. */
+/** Names of the backends that endpoints use, in traffic, as shadows or by match rules. */
 export function usedBackends(desired: Desired): Set<string> {
   const used = new Set<string>();
   for (const { spec } of desired.endpoints.values()) {
-    for (const { backend } of [...spec.traffic, ...spec.shadows]) used.add(backend);
+    for (const backend of backendsOf(spec)) used.add(backend);
   }
   return used;
 }

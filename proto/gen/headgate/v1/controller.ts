@@ -9,7 +9,7 @@ import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
 import { Value } from "../../google/protobuf/struct.ts";
 import { BackendConfig, BackendSpec, BackendStatus, Handler } from "./backend.ts";
-import { EndpointSpec, EndpointStatus, WeightedBackend } from "./endpoint.ts";
+import { Affinity, CorsPolicy, EndpointSpec, EndpointStatus, MatchRule, WeightedBackend } from "./endpoint.ts";
 
 /** CreateBackendRequest asks for a new backend. */
 export interface CreateBackendRequest {
@@ -155,7 +155,25 @@ export interface UpdateEndpointRequest {
     | number
     | undefined;
   /** A new limit of the request body in bytes; not set: as it was; 0: the default. */
-  maxBodyBytes?: bigint | undefined;
+  maxBodyBytes?:
+    | bigint
+    | undefined;
+  /** A new CORS policy; not set: as it was, or none where replaced_fields names it. */
+  cors:
+    | CorsPolicy
+    | undefined;
+  /** New affinity; not set: as it was, or none where replaced_fields names it. */
+  affinity:
+    | Affinity
+    | undefined;
+  /** New match rules; none: as they were, or none at all where replaced_fields names them. */
+  matches: MatchRule[];
+  /** A new preview header; empty: none; not set: as it was. */
+  previewHeader?:
+    | string
+    | undefined;
+  /** Which of cors, affinity and matches this request ends by leaving them out. At most 3. */
+  replacedFields: string[];
 }
 
 /** UpdateEndpointResponse answers UpdateEndpoint. */
@@ -1692,6 +1710,11 @@ function createBaseUpdateEndpointRequest(): UpdateEndpointRequest {
     methods: [],
     requestTimeoutMs: undefined,
     maxBodyBytes: undefined,
+    cors: undefined,
+    affinity: undefined,
+    matches: [],
+    previewHeader: undefined,
+    replacedFields: [],
   };
 }
 
@@ -1717,6 +1740,21 @@ export const UpdateEndpointRequest: MessageFns<UpdateEndpointRequest> = {
         throw new globalThis.Error("value provided for field message.maxBodyBytes of type uint64 too large");
       }
       writer.uint32(48).uint64(message.maxBodyBytes);
+    }
+    if (message.cors !== undefined) {
+      CorsPolicy.encode(message.cors, writer.uint32(58).fork()).join();
+    }
+    if (message.affinity !== undefined) {
+      Affinity.encode(message.affinity, writer.uint32(66).fork()).join();
+    }
+    for (const v of message.matches) {
+      MatchRule.encode(v!, writer.uint32(74).fork()).join();
+    }
+    if (message.previewHeader !== undefined) {
+      writer.uint32(82).string(message.previewHeader);
+    }
+    for (const v of message.replacedFields) {
+      writer.uint32(90).string(v!);
     }
     return writer;
   },
@@ -1782,6 +1820,46 @@ export const UpdateEndpointRequest: MessageFns<UpdateEndpointRequest> = {
             message.maxBodyBytes = reader.uint64() as bigint;
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.cors = CorsPolicy.decode(reader, reader.uint32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.affinity = Affinity.decode(reader, reader.uint32());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.matches.push(MatchRule.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.previewHeader = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.replacedFields.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1814,6 +1892,19 @@ export const UpdateEndpointRequest: MessageFns<UpdateEndpointRequest> = {
         : isSet(object.max_body_bytes)
         ? BigInt(object.max_body_bytes)
         : undefined,
+      cors: isSet(object.cors) ? CorsPolicy.fromJSON(object.cors) : undefined,
+      affinity: isSet(object.affinity) ? Affinity.fromJSON(object.affinity) : undefined,
+      matches: globalThis.Array.isArray(object?.matches) ? object.matches.map((e: any) => MatchRule.fromJSON(e)) : [],
+      previewHeader: isSet(object.previewHeader)
+        ? globalThis.String(object.previewHeader)
+        : isSet(object.preview_header)
+        ? globalThis.String(object.preview_header)
+        : undefined,
+      replacedFields: globalThis.Array.isArray(object?.replacedFields)
+        ? object.replacedFields.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.replaced_fields)
+        ? object.replaced_fields.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -1837,6 +1928,21 @@ export const UpdateEndpointRequest: MessageFns<UpdateEndpointRequest> = {
     if (message.maxBodyBytes !== undefined) {
       obj.maxBodyBytes = message.maxBodyBytes.toString();
     }
+    if (message.cors !== undefined) {
+      obj.cors = CorsPolicy.toJSON(message.cors);
+    }
+    if (message.affinity !== undefined) {
+      obj.affinity = Affinity.toJSON(message.affinity);
+    }
+    if (message.matches?.length) {
+      obj.matches = message.matches.map((e) => MatchRule.toJSON(e));
+    }
+    if (message.previewHeader !== undefined) {
+      obj.previewHeader = message.previewHeader;
+    }
+    if (message.replacedFields?.length) {
+      obj.replacedFields = message.replacedFields;
+    }
     return obj;
   },
 
@@ -1853,6 +1959,15 @@ export const UpdateEndpointRequest: MessageFns<UpdateEndpointRequest> = {
     message.maxBodyBytes = (object.maxBodyBytes !== undefined && object.maxBodyBytes !== null)
       ? BigInt(object.maxBodyBytes)
       : undefined;
+    message.cors = (object.cors !== undefined && object.cors !== null)
+      ? CorsPolicy.fromPartial(object.cors)
+      : undefined;
+    message.affinity = (object.affinity !== undefined && object.affinity !== null)
+      ? Affinity.fromPartial(object.affinity)
+      : undefined;
+    message.matches = object.matches?.map((e) => MatchRule.fromPartial(e)) || [];
+    message.previewHeader = object.previewHeader ?? undefined;
+    message.replacedFields = object.replacedFields?.map((e) => e) || [];
     return message;
   },
 };

@@ -23,6 +23,57 @@ export interface ShadowBackend {
   proportion: number;
 }
 
+/** CorsPolicy says which pages of other origins may call an endpoint from a browser (the CORS protocol of the Fetch standard). */
+export interface CorsPolicy {
+  /** Exact origins such as "https://app.example.com", or "*" alone: any. 1 to 100, each at most 300 bytes. */
+  origins: string[];
+  /** HTTP methods that a preflight is told; none given: the endpoint's. At most 16. */
+  methods: string[];
+  /** Names of request fields that a preflight is told, or "*" alone: whichever it asks for. At most 100, each at most 64 bytes. */
+  headers: string[];
+  /** Names of response fields that a page may read, or "*" alone: all. At most 100, each at most 64 bytes. */
+  exposeHeaders: string[];
+  /** Whether a page may send cookies and other credentials; not with "*" among origins or expose_headers. */
+  credentials: boolean;
+  /** How long a browser may remember a preflight's answer, in seconds. 0 to 86400; not given: 600. */
+  maxAgeS?: number | undefined;
+}
+
+/** Affinity makes users stick to a backend by a cookie that holds their shard key. */
+export interface Affinity {
+  /** Name of the cookie. At most 64 bytes. */
+  cookie: string;
+  /** How long a browser keeps it, in seconds. 1 to 34560000; not given: until it is closed. */
+  maxAgeS?: number | undefined;
+}
+
+/** MatchRule sends the requests that it fits to one backend, whatever the split says. */
+export interface MatchRule {
+  /** Name of the backend. */
+  backend: string;
+  /** Where the rule looks; exactly one. */
+  source:
+    | //
+    /** Name of a request field. At most 64 bytes. */
+    { $case: "header"; value: string }
+    | //
+    /** Name of a cookie. At most 64 bytes. */
+    { $case: "cookie"; value: string }
+    | undefined;
+  /** What it wants there; exactly one. */
+  test:
+    | //
+    /** Exactly this. Printable ASCII, at most 1 KiB. */
+    { $case: "value"; value: string }
+    | //
+    /** Something that begins so. Printable ASCII, 1 byte to 1 KiB. */
+    { $case: "prefix"; value: string }
+    | //
+    /** Anything at all. Only true. */
+    { $case: "present"; value: boolean }
+    | undefined;
+}
+
 /** EndpointSpec is an endpoint as the operator asks for it. */
 export interface EndpointSpec {
   /** Name: [A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])? */
@@ -39,6 +90,21 @@ export interface EndpointSpec {
   requestTimeoutMs: number;
   /** Largest request body, in bytes. 1 to 1073741824; 0 or not given: 10485760. */
   maxBodyBytes: bigint;
+  /** Cross-origin access; not given: what the handler itself says. */
+  cors:
+    | CorsPolicy
+    | undefined;
+  /** Sticky users; not given: none. */
+  affinity:
+    | Affinity
+    | undefined;
+  /** Rules that come before split and affinity, in order; the first that fits decides. At most 16. */
+  matches: MatchRule[];
+  /**
+   * Name of a request field whose value names the backend of the traffic to go to, weight 0 included. It is not handed on.
+   * Empty: there is none. At most 64 bytes.
+   */
+  previewHeader: string;
 }
 
 /** EndpointStatus is an endpoint as asked for, and since when. */
@@ -221,8 +287,452 @@ export const ShadowBackend: MessageFns<ShadowBackend> = {
   },
 };
 
+function createBaseCorsPolicy(): CorsPolicy {
+  return { origins: [], methods: [], headers: [], exposeHeaders: [], credentials: false, maxAgeS: undefined };
+}
+
+export const CorsPolicy: MessageFns<CorsPolicy> = {
+  encode(message: CorsPolicy, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.origins) {
+      writer.uint32(10).string(v!);
+    }
+    for (const v of message.methods) {
+      writer.uint32(18).string(v!);
+    }
+    for (const v of message.headers) {
+      writer.uint32(26).string(v!);
+    }
+    for (const v of message.exposeHeaders) {
+      writer.uint32(34).string(v!);
+    }
+    if (message.credentials !== false) {
+      writer.uint32(40).bool(message.credentials);
+    }
+    if (message.maxAgeS !== undefined) {
+      writer.uint32(48).uint32(message.maxAgeS);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CorsPolicy {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCorsPolicy();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.origins.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.methods.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.headers.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.exposeHeaders.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.credentials = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.maxAgeS = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CorsPolicy {
+    return {
+      origins: globalThis.Array.isArray(object?.origins) ? object.origins.map((e: any) => globalThis.String(e)) : [],
+      methods: globalThis.Array.isArray(object?.methods) ? object.methods.map((e: any) => globalThis.String(e)) : [],
+      headers: globalThis.Array.isArray(object?.headers) ? object.headers.map((e: any) => globalThis.String(e)) : [],
+      exposeHeaders: globalThis.Array.isArray(object?.exposeHeaders)
+        ? object.exposeHeaders.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.expose_headers)
+        ? object.expose_headers.map((e: any) => globalThis.String(e))
+        : [],
+      credentials: isSet(object.credentials) ? globalThis.Boolean(object.credentials) : false,
+      maxAgeS: isSet(object.maxAgeS)
+        ? globalThis.Number(object.maxAgeS)
+        : isSet(object.max_age_s)
+        ? globalThis.Number(object.max_age_s)
+        : undefined,
+    };
+  },
+
+  toJSON(message: CorsPolicy): unknown {
+    const obj: any = {};
+    if (message.origins?.length) {
+      obj.origins = message.origins;
+    }
+    if (message.methods?.length) {
+      obj.methods = message.methods;
+    }
+    if (message.headers?.length) {
+      obj.headers = message.headers;
+    }
+    if (message.exposeHeaders?.length) {
+      obj.exposeHeaders = message.exposeHeaders;
+    }
+    if (message.credentials !== false) {
+      obj.credentials = message.credentials;
+    }
+    if (message.maxAgeS !== undefined) {
+      obj.maxAgeS = Math.round(message.maxAgeS);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CorsPolicy>): CorsPolicy {
+    return CorsPolicy.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CorsPolicy>): CorsPolicy {
+    const message = createBaseCorsPolicy();
+    message.origins = object.origins?.map((e) => e) || [];
+    message.methods = object.methods?.map((e) => e) || [];
+    message.headers = object.headers?.map((e) => e) || [];
+    message.exposeHeaders = object.exposeHeaders?.map((e) => e) || [];
+    message.credentials = object.credentials ?? false;
+    message.maxAgeS = object.maxAgeS ?? undefined;
+    return message;
+  },
+};
+
+function createBaseAffinity(): Affinity {
+  return { cookie: "", maxAgeS: undefined };
+}
+
+export const Affinity: MessageFns<Affinity> = {
+  encode(message: Affinity, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.cookie !== "") {
+      writer.uint32(10).string(message.cookie);
+    }
+    if (message.maxAgeS !== undefined) {
+      writer.uint32(16).uint32(message.maxAgeS);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Affinity {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAffinity();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.cookie = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.maxAgeS = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Affinity {
+    return {
+      cookie: isSet(object.cookie) ? globalThis.String(object.cookie) : "",
+      maxAgeS: isSet(object.maxAgeS)
+        ? globalThis.Number(object.maxAgeS)
+        : isSet(object.max_age_s)
+        ? globalThis.Number(object.max_age_s)
+        : undefined,
+    };
+  },
+
+  toJSON(message: Affinity): unknown {
+    const obj: any = {};
+    if (message.cookie !== "") {
+      obj.cookie = message.cookie;
+    }
+    if (message.maxAgeS !== undefined) {
+      obj.maxAgeS = Math.round(message.maxAgeS);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Affinity>): Affinity {
+    return Affinity.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Affinity>): Affinity {
+    const message = createBaseAffinity();
+    message.cookie = object.cookie ?? "";
+    message.maxAgeS = object.maxAgeS ?? undefined;
+    return message;
+  },
+};
+
+function createBaseMatchRule(): MatchRule {
+  return { backend: "", source: undefined, test: undefined };
+}
+
+export const MatchRule: MessageFns<MatchRule> = {
+  encode(message: MatchRule, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.backend !== "") {
+      writer.uint32(10).string(message.backend);
+    }
+    switch (message.source?.$case) {
+      case "header":
+        writer.uint32(18).string(message.source.value);
+        break;
+      case "cookie":
+        writer.uint32(26).string(message.source.value);
+        break;
+    }
+    switch (message.test?.$case) {
+      case "value":
+        writer.uint32(34).string(message.test.value);
+        break;
+      case "prefix":
+        writer.uint32(42).string(message.test.value);
+        break;
+      case "present":
+        writer.uint32(48).bool(message.test.value);
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MatchRule {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMatchRule();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.backend = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.source = { $case: "header", value: reader.string() };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.source = { $case: "cookie", value: reader.string() };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.test = { $case: "value", value: reader.string() };
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.test = { $case: "prefix", value: reader.string() };
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.test = { $case: "present", value: reader.bool() };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MatchRule {
+    return {
+      backend: isSet(object.backend) ? globalThis.String(object.backend) : "",
+      source: isSet(object.header)
+        ? { $case: "header", value: globalThis.String(object.header) }
+        : isSet(object.cookie)
+        ? { $case: "cookie", value: globalThis.String(object.cookie) }
+        : undefined,
+      test: isSet(object.value)
+        ? { $case: "value", value: globalThis.String(object.value) }
+        : isSet(object.prefix)
+        ? { $case: "prefix", value: globalThis.String(object.prefix) }
+        : isSet(object.present)
+        ? { $case: "present", value: globalThis.Boolean(object.present) }
+        : undefined,
+    };
+  },
+
+  toJSON(message: MatchRule): unknown {
+    const obj: any = {};
+    if (message.backend !== "") {
+      obj.backend = message.backend;
+    }
+    if (message.source?.$case === "header") {
+      obj.header = message.source.value;
+    } else if (message.source?.$case === "cookie") {
+      obj.cookie = message.source.value;
+    }
+    if (message.test?.$case === "value") {
+      obj.value = message.test.value;
+    } else if (message.test?.$case === "prefix") {
+      obj.prefix = message.test.value;
+    } else if (message.test?.$case === "present") {
+      obj.present = message.test.value;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<MatchRule>): MatchRule {
+    return MatchRule.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MatchRule>): MatchRule {
+    const message = createBaseMatchRule();
+    message.backend = object.backend ?? "";
+    switch (object.source?.$case) {
+      case "header": {
+        if (object.source?.value !== undefined && object.source?.value !== null) {
+          message.source = { $case: "header", value: object.source.value };
+        }
+        break;
+      }
+      case "cookie": {
+        if (object.source?.value !== undefined && object.source?.value !== null) {
+          message.source = { $case: "cookie", value: object.source.value };
+        }
+        break;
+      }
+    }
+    switch (object.test?.$case) {
+      case "value": {
+        if (object.test?.value !== undefined && object.test?.value !== null) {
+          message.test = { $case: "value", value: object.test.value };
+        }
+        break;
+      }
+      case "prefix": {
+        if (object.test?.value !== undefined && object.test?.value !== null) {
+          message.test = { $case: "prefix", value: object.test.value };
+        }
+        break;
+      }
+      case "present": {
+        if (object.test?.value !== undefined && object.test?.value !== null) {
+          message.test = { $case: "present", value: object.test.value };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
 function createBaseEndpointSpec(): EndpointSpec {
-  return { name: "", route: "", methods: [], traffic: [], shadows: [], requestTimeoutMs: 0, maxBodyBytes: 0n };
+  return {
+    name: "",
+    route: "",
+    methods: [],
+    traffic: [],
+    shadows: [],
+    requestTimeoutMs: 0,
+    maxBodyBytes: 0n,
+    cors: undefined,
+    affinity: undefined,
+    matches: [],
+    previewHeader: "",
+  };
 }
 
 export const EndpointSpec: MessageFns<EndpointSpec> = {
@@ -250,6 +760,18 @@ export const EndpointSpec: MessageFns<EndpointSpec> = {
         throw new globalThis.Error("value provided for field message.maxBodyBytes of type uint64 too large");
       }
       writer.uint32(56).uint64(message.maxBodyBytes);
+    }
+    if (message.cors !== undefined) {
+      CorsPolicy.encode(message.cors, writer.uint32(66).fork()).join();
+    }
+    if (message.affinity !== undefined) {
+      Affinity.encode(message.affinity, writer.uint32(74).fork()).join();
+    }
+    for (const v of message.matches) {
+      MatchRule.encode(v!, writer.uint32(82).fork()).join();
+    }
+    if (message.previewHeader !== "") {
+      writer.uint32(90).string(message.previewHeader);
     }
     return writer;
   },
@@ -323,6 +845,38 @@ export const EndpointSpec: MessageFns<EndpointSpec> = {
             message.maxBodyBytes = reader.uint64() as bigint;
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.cors = CorsPolicy.decode(reader, reader.uint32());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.affinity = Affinity.decode(reader, reader.uint32());
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.matches.push(MatchRule.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.previewHeader = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -356,6 +910,14 @@ export const EndpointSpec: MessageFns<EndpointSpec> = {
         : isSet(object.max_body_bytes)
         ? BigInt(object.max_body_bytes)
         : 0n,
+      cors: isSet(object.cors) ? CorsPolicy.fromJSON(object.cors) : undefined,
+      affinity: isSet(object.affinity) ? Affinity.fromJSON(object.affinity) : undefined,
+      matches: globalThis.Array.isArray(object?.matches) ? object.matches.map((e: any) => MatchRule.fromJSON(e)) : [],
+      previewHeader: isSet(object.previewHeader)
+        ? globalThis.String(object.previewHeader)
+        : isSet(object.preview_header)
+        ? globalThis.String(object.preview_header)
+        : "",
     };
   },
 
@@ -382,6 +944,18 @@ export const EndpointSpec: MessageFns<EndpointSpec> = {
     if (message.maxBodyBytes !== 0n) {
       obj.maxBodyBytes = message.maxBodyBytes.toString();
     }
+    if (message.cors !== undefined) {
+      obj.cors = CorsPolicy.toJSON(message.cors);
+    }
+    if (message.affinity !== undefined) {
+      obj.affinity = Affinity.toJSON(message.affinity);
+    }
+    if (message.matches?.length) {
+      obj.matches = message.matches.map((e) => MatchRule.toJSON(e));
+    }
+    if (message.previewHeader !== "") {
+      obj.previewHeader = message.previewHeader;
+    }
     return obj;
   },
 
@@ -399,6 +973,14 @@ export const EndpointSpec: MessageFns<EndpointSpec> = {
     message.maxBodyBytes = (object.maxBodyBytes !== undefined && object.maxBodyBytes !== null)
       ? BigInt(object.maxBodyBytes)
       : 0n;
+    message.cors = (object.cors !== undefined && object.cors !== null)
+      ? CorsPolicy.fromPartial(object.cors)
+      : undefined;
+    message.affinity = (object.affinity !== undefined && object.affinity !== null)
+      ? Affinity.fromPartial(object.affinity)
+      : undefined;
+    message.matches = object.matches?.map((e) => MatchRule.fromPartial(e)) || [];
+    message.previewHeader = object.previewHeader ?? "";
     return message;
   },
 };
