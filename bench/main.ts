@@ -9,18 +9,22 @@ import type { StartChain } from "./chains/chain.ts";
 import { startEnvoy } from "./chains/envoy.ts";
 import { startBare, startGrpc } from "./chains/node-servers.ts";
 import { startRay } from "./chains/ray.ts";
+import { type FigurePlan, measureLoad } from "./figure-load.ts";
+import { FIGURE_LOADS } from "./figure-loads.ts";
 import { measureGroup, type Plan } from "./measure.ts";
+import { type Figure, type FigureTable, summariseFigures } from "./model/figures.ts";
 import { LOADS } from "./model/loads.ts";
 import { toMarkdown } from "./model/markdown.ts";
 import { HELP, type Options, parseOptions } from "./model/options.ts";
 import { type ChainName, type Sample, summarise } from "./model/results.ts";
-import { type StartFigures, verdicts } from "./model/targets.ts";
+import { figureVerdicts, type StartFigures, verdicts } from "./model/targets.ts";
 import { envoyBinary, rayPython, setup } from "./setup.ts";
 import { wrkVersion } from "./wrk.ts";
 
 const FLAGS = {
   chains: { type: "string" },
   loads: { type: "string" },
+  before: { type: "string" },
   connections: { type: "string" },
   seconds: { type: "string" },
   rounds: { type: "string" },
@@ -51,19 +55,27 @@ function read(argv: readonly string[]) {
 }
 
 /** Every chain whose programs are there. */
-function available(envoy: string | undefined, python: string | undefined): Map<ChainName, StartChain> {
+function available(before: string | undefined, envoy: string | undefined, python: string | undefined): Map<ChainName, StartChain> {
   const chains = new Map<ChainName, StartChain>([
     ["bare", startBare],
     // Loaded when it runs: --help, --setup and the other chains do not load the platform.
-    ["headgate", async (site) => (await import("./chains/headgate.ts")).startHeadgate(site)],
+    ["headgate", async (site) => (await requestChain(undefined))(site)],
     ["grpc", startGrpc],
   ]);
+  if (before !== undefined) chains.set("headgate-before", async (site) => (await requestChain(before))(site));
   if (envoy !== undefined) chains.set("envoy", startEnvoy(envoy));
   if (python !== undefined) {
     chains.set("ray", startRay(python, false));
     chains.set("ray-haproxy", startRay(python, true));
   }
   return chains;
+}
+
+/** Headgate with the app of the loads by wrk: this one, or that of another checkout. */
+async function requestChain(checkout: string | undefined): Promise<StartChain> {
+  const { headgateChain, startOf } = await import("./chains/headgate.ts");
+  const { REQUEST_APP } = await import("./chains/request-app.ts");
+  return headgateChain(REQUEST_APP, checkout === undefined ? undefined : await startOf(checkout));
 }
 
 /** Ray's many processes are never quite idle: each way of it runs in a group of its own, beside bare and Headgate. */
@@ -92,16 +104,36 @@ async function run(options: Options, chosen: Map<ChainName, StartChain>, signal:
       signal,
     };
     const samples: Sample[] = [];
-    for (const [group, chains] of groupsOf(chosen)) samples.push(...(await measureGroup(group, chains, plan)));
+    if (plan.loads.length > 0) {
+      for (const [group, chains] of groupsOf(chosen)) samples.push(...(await measureGroup(group, chains, plan)));
+    }
+    const figures = await runFigureLoads(options, { ...plan, chains: options.chains, quick: options.quick });
     let start: StartFigures | undefined;
     if (options.startFigures && chosen.has("headgate")) {
       const { measureStart } = await import("./start-figures.ts");
       start = await measureStart(options.rounds, join(directory, "start"), progress, signal);
     }
-    return { samples, start };
+    return { samples, start, figures };
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+/** What one load with a generator of its own gave. */
+interface LoadFigures {
+  readonly table: FigureTable;
+  readonly figures: readonly Figure[];
+}
+
+async function runFigureLoads(options: Options, plan: FigurePlan): Promise<readonly LoadFigures[]> {
+  const before = options.before === undefined ? undefined : await (await import("./chains/headgate.ts")).startOf(options.before);
+  const measured: LoadFigures[] = [];
+  for (const name of options.figureLoads) {
+    const make = await FIGURE_LOADS[name]();
+    const load = make({ before });
+    measured.push({ table: load.table, figures: await measureLoad(load, plan) });
+  }
+  return measured;
 }
 
 async function main(): Promise<void> {
@@ -120,6 +152,7 @@ async function main(): Promise<void> {
   for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => abort.abort());
   const wrk = await wrkVersion(abort.signal);
   const known = available(
+    options.value.before,
     envoyBinary(flags.envoy ?? process.env["HEADGATE_BENCH_ENVOY"]),
     rayPython(flags["ray-python"] ?? process.env["HEADGATE_BENCH_RAY_PYTHON"]),
   );
@@ -129,7 +162,7 @@ async function main(): Promise<void> {
     if (start === undefined) throw new UsageError(`The chain "${name}" cannot run. ${NEEDS[name] ?? ""}`);
     chosen.set(name, start);
   }
-  const { samples, start } = await run(options.value, chosen, abort.signal);
+  const { samples, start, figures } = await run(options.value, chosen, abort.signal);
   const circumstances = {
     date: new Date().toISOString().slice(0, 16),
     machine: `${cpus().length} × ${cpus()[0]?.model.trim() ?? "CPU"}, ${(totalmem() / 1e9).toFixed(0)} GB, Linux ${release()}, ${wrk.split(" [")[0]}`,
@@ -137,8 +170,15 @@ async function main(): Promise<void> {
     seconds: options.value.seconds,
     rounds: options.value.rounds,
   };
-  const report = { circumstances, verdicts: verdicts(samples, start), rows: summarise(samples), start };
-  if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify({ ...report, samples }, null, 2)}\n`);
+  const report = {
+    circumstances,
+    verdicts: [...verdicts(samples, start), ...figures.flatMap((each) => figureVerdicts(each.table, each.figures))],
+    rows: summarise(samples),
+    start,
+    figures: figures.map((each) => ({ table: each.table, rows: summariseFigures(each.table, each.figures) })),
+  };
+  const runs = { samples, figureRuns: figures.flatMap((each) => each.figures) };
+  if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify({ ...report, ...runs }, null, 2)}\n`);
   process.stdout.write(toMarkdown(report));
 }
 

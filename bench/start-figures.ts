@@ -4,9 +4,9 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect } from "headgate";
-import { BACKEND, benchHandler, ENDPOINTS } from "./chains/headgate.ts";
 import { startServer } from "./chains/node-servers.ts";
 import { freePort } from "./chains/ports.ts";
+import { BACKEND, REQUEST_APP } from "./chains/request-app.ts";
 import { median } from "./model/statistics.ts";
 import { pidsOf } from "./model/status.ts";
 import type { StartFigures } from "./model/targets.ts";
@@ -69,10 +69,8 @@ async function prepare(directory: string, stateDir: string, signal: AbortSignal)
   await using cli = startCli(directory, stateDir, port);
   await until200(`http://127.0.0.1:${port}/-/healthz`, 30_000, cli.ended, signal);
   const serve = await connect({ stateDir });
-  await serve.createBackend({ name: BACKEND, handler: benchHandler, config: { numReplicas: 2 } });
-  for (const { name, route, methods } of ENDPOINTS) {
-    await serve.createEndpoint(name, { backend: BACKEND, route, methods: [...methods] });
-  }
+  for (const backend of REQUEST_APP.backends) await serve.createBackend(backend);
+  for (const { name, ...endpoint } of REQUEST_APP.endpoints) await serve.createEndpoint(name, endpoint);
   await serve.close();
 }
 

@@ -10,8 +10,11 @@ const SCRIPT = join(import.meta.dirname, "load.lua");
 
 const MISSING = "wrk is not installed: it makes the load. Install it (Debian and Ubuntu: apt-get install wrk) and try again.";
 
+/** What wrk sends, again and again. */
+export type WrkRequest = Pick<Load, "path" | "method" | "bodyBytes">;
+
 /** Loads a URL for some seconds. */
-export async function runWrk(url: string, load: Load, connections: number, seconds: number, signal: AbortSignal): Promise<WrkReport> {
+export async function runWrk(url: string, load: WrkRequest, connections: number, seconds: number, signal: AbortSignal): Promise<WrkReport> {
   const args = ["-t1", `-c${connections}`, `-d${seconds}s`, "--timeout", "10s", "-s", SCRIPT, `${url}${load.path}`];
   const output = await run(args, { BENCH_METHOD: load.method, BENCH_BODY_BYTES: String(load.bodyBytes) }, signal);
   const report = parseWrk(output);

@@ -1,50 +1,56 @@
-// Headgate as a user has it: start() of the public API, one backend of two replicas, one bridge, three endpoints.
-// The handler is a plain function that travels by its source, so it uses nothing from outside itself.
-import { join } from "node:path";
-import { start } from "headgate";
+// Headgate as a user has it: start() of the public API with one bridge, then the backends and endpoints of a load.
+// The same by another checkout is what "before and after" is measured with. Handlers travel by their source, so they use
+// nothing from outside themselves.
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { fault, HeadgateError } from "@headgate/core";
+import { type BackendOptions, type EndpointOptions, start } from "headgate";
 import { pidsOf } from "../model/status.ts";
 import { until200 } from "../processes.ts";
 import type { StartChain } from "./chain.ts";
 
-/** What the handler uses of a web-standard Request. */
-interface BenchRequest {
-  readonly method: string;
-  readonly url: string;
-  bytes(): Promise<Uint8Array>;
+/** What an instance serves. */
+export interface HeadgateApp {
+  readonly backends: readonly BackendOptions[];
+  readonly endpoints: readonly (EndpointOptions & { readonly name: string })[];
+  /** A path that answers a GET with 200 once the instance serves. */
+  readonly readyPath: string;
 }
 
-export const BACKEND = "bench";
-
-/** The work of the three loads. */
-export async function benchHandler(request: BenchRequest): Promise<unknown> {
-  if (request.method === "GET") return { hello: "world" };
-  const body = await request.bytes();
-  return request.url.endsWith("/echo") ? body : { length: body.byteLength };
-}
-
-export const ENDPOINTS = [
-  { name: "small", route: "/small", methods: ["GET"] },
-  { name: "echo", route: "/echo", methods: ["POST"] },
-  { name: "length", route: "/length", methods: ["POST"] },
-] as const;
+/** `start` of this checkout, or of another. */
+export type StartInstance = typeof start;
 
 const never = new Promise<never>(() => undefined);
 
-export const startHeadgate: StartChain = async (site) => {
-  await using stack = new AsyncDisposableStack();
-  const stateDir = join(site.directory, "state");
-  const serve = await start({ httpPort: 0, controlPort: 0, adminPort: 0, stateDir, bridges: 1 });
-  stack.defer(() => serve.shutdown());
-  await serve.createBackend({ name: BACKEND, handler: benchHandler, config: { numReplicas: 2 } });
-  for (const { name, route, methods } of ENDPOINTS) {
-    await serve.createEndpoint(name, { backend: BACKEND, route, methods: [...methods] });
-  }
-  const url = serve.httpUrl.replace(/\/$/, "");
-  await until200(`${url}/small`, 10_000, never, site.signal);
-  const owned = stack.move();
-  return {
-    url,
-    pids: async () => pidsOf(await serve.status()),
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+/** The chain that serves an app. */
+export function headgateChain(app: HeadgateApp, startInstance: StartInstance = start): StartChain {
+  return async (site) => {
+    await using stack = new AsyncDisposableStack();
+    const stateDir = join(site.directory, "state");
+    const serve = await startInstance({ httpPort: 0, controlPort: 0, adminPort: 0, stateDir, bridges: 1 });
+    stack.defer(() => serve.shutdown());
+    for (const backend of app.backends) await serve.createBackend(backend);
+    for (const { name, ...endpoint } of app.endpoints) await serve.createEndpoint(name, endpoint);
+    const url = serve.httpUrl.replace(/\/$/, "");
+    await until200(`${url}${app.readyPath}`, 10_000, never, site.signal);
+    const owned = stack.move();
+    return {
+      url,
+      pids: async () => pidsOf(await serve.status()),
+      [Symbol.asyncDispose]: () => owned.disposeAsync(),
+    };
   };
-};
+}
+
+/** The `start` of another checkout: its sources, its packages, this Node. */
+export async function startOf(checkout: string): Promise<StartInstance> {
+  const entry = join(resolve(checkout), "cli", "src", "index.ts");
+  if (!existsSync(entry) || !existsSync(join(resolve(checkout), "node_modules", "@headgate"))) {
+    const what = `${checkout} is no checkout of Headgate with its packages installed`;
+    throw new HeadgateError(fault("invalid_argument", `${what}: make one with "git worktree add ${checkout} COMMIT" and "npm ci" in it.`));
+  }
+  // Another checkout's module has the same shape as far as the bench uses it; where it has not, its start says so.
+  const module = (await import(pathToFileURL(entry).href)) as { readonly start: StartInstance };
+  return module.start;
+}

@@ -29,12 +29,19 @@ export function chainOf(url: string, stack: AsyncDisposableStack, processes: rea
   return { url, pids: async () => pids, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
-export const startBare: StartChain = async (site) => {
-  const { port, server } = await startBareServer(site);
-  const stack = new AsyncDisposableStack();
-  stack.use(server);
-  return chainOf(`http://127.0.0.1:${port}`, stack, [server]);
-};
+/** A chain of one of bench/servers, whose first argument is its port. */
+export function nodeChain(name: string, readyPath: string): StartChain {
+  return async (site) => {
+    await using stack = new AsyncDisposableStack();
+    const port = await freePort();
+    const server = stack.use(startServer(name, [String(port)], site));
+    const url = `http://127.0.0.1:${port}`;
+    await until200(url + readyPath, 10_000, server.ended, site.signal);
+    return chainOf(url, stack.move(), [server]);
+  };
+}
+
+export const startBare: StartChain = nodeChain("bare.ts", "/small");
 
 export const startGrpc: StartChain = async (site) => {
   await using stack = new AsyncDisposableStack();

@@ -1,5 +1,11 @@
 // The loads that are measured and the work of each: what is sent, and what a right answer looks like.
 // No sending here; wrk.ts does that. The same table makes the wrk script's variables and the check before a run.
+// Loads with a generator of their own stand here by name only; figure-loads.ts knows where each is.
+
+/** The loads with a generator of their own. */
+export const FIGURE_LOAD_NAMES = ["streams"] as const;
+
+export type FigureLoadName = (typeof FIGURE_LOAD_NAMES)[number];
 
 /** One kind of request. */
 export interface Load {

@@ -1,4 +1,5 @@
 // The report as Markdown: the verdicts first, then one table for each group and load.
+import type { Column, FigureRow, FigureTable, FigureUnit } from "./figures.ts";
 import { LOADS } from "./loads.ts";
 import { CHAIN_TITLES, type Row } from "./results.ts";
 import type { StartFigures, Verdict } from "./targets.ts";
@@ -18,11 +19,13 @@ export interface Report {
   readonly verdicts: readonly Verdict[];
   readonly rows: readonly Row[];
   readonly start: StartFigures | undefined;
+  /** The loads with a generator of their own, in the order in which they ran. */
+  readonly figures: readonly { readonly table: FigureTable; readonly rows: readonly FigureRow[] }[];
 }
 
-function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
+function table(heads: readonly string[], rows: readonly (readonly string[])[], words = 1): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
-  const rule = `|---|${"---:|".repeat(heads.length - 1)}`;
+  const rule = `|${"---|".repeat(words)}${"---:|".repeat(heads.length - words)}`;
   return [line(heads), rule, ...rows.map(line)].join("\n");
 }
 
@@ -30,9 +33,18 @@ const ratio = (value: number | undefined): string => (value === undefined ? "–
 const millis = (us: number): string => `${(us / 1000).toFixed(us < 10_000 ? 2 : 0)} ms`;
 const megabytes = (kib: number): string => ((kib * 1024) / 1e6).toFixed(0);
 
+/** Three digits or all before the point. */
+function quantity(value: number | undefined, unit: FigureUnit): string {
+  if (value === undefined) return "–";
+  if (unit === "x") return ratio(value);
+  const size = Math.abs(value);
+  const number = Number.isInteger(value) || size >= 100 ? value.toFixed(0) : value.toFixed(size >= 10 ? 1 : 2);
+  return unit === "" ? number : `${number} ${unit}`;
+}
+
 function verdictRow(verdict: Verdict): readonly string[] {
   const { measured, unit } = verdict;
-  const shown = measured === undefined ? "–" : unit === "x" ? ratio(measured) : `${measured.toFixed(0)} ${unit}`;
+  const shown = quantity(measured, unit);
   const word = verdict.outcome === "not met" ? "**not met**" : verdict.outcome;
   return [verdict.what, verdict.target, shown, word];
 }
@@ -69,6 +81,29 @@ function startTable(start: StartFigures): string {
   );
 }
 
+function figureTable(table_: FigureTable, rows: readonly FigureRow[]): string {
+  const { columns, chains, cases, base } = table_;
+  const several = cases.length > 1;
+  const ratioHead = `to ${base}`;
+  const heads = [
+    ...(several ? ["case"] : []),
+    "chain",
+    ...columns.flatMap((column) => (column.ratio === true ? [column.title, ratioHead] : [column.title])),
+    "errors",
+  ];
+  const cells = (row: FigureRow, column: Column): readonly string[] => {
+    const shown = quantity(row.values[column.key], column.unit);
+    return column.ratio === true ? [shown, ratio(row.ratios[column.key])] : [shown];
+  };
+  const lines = rows.map((row) => [
+    ...(several ? [row.case] : []),
+    chains[row.chain] ?? row.chain,
+    ...columns.flatMap((column) => cells(row, column)),
+    row.errors === 0 ? "0" : `**${row.errors}**`,
+  ]);
+  return table(heads, lines, several ? 2 : 1);
+}
+
 /** The report for people. */
 export function toMarkdown(report: Report): string {
   const { circumstances: at } = report;
@@ -83,6 +118,10 @@ export function toMarkdown(report: Report): string {
       const own = rows.filter((row) => row.load === load.name).toSorted((a, b) => a.connections - b.connections);
       if (own.length > 0) parts.push(`## ${load.title} (${group})`, table(LOAD_HEADS, own.map(loadRow)));
     }
+  }
+  for (const { table: own, rows } of report.figures) {
+    parts.push(`## ${own.title}`, figureTable(own, rows));
+    if (own.note !== undefined) parts.push(own.note);
   }
   return `${parts.join("\n\n")}\n`;
 }

@@ -1,5 +1,6 @@
 // The command line's values.
 import { expect, test } from "@jest/globals";
+import { FIGURE_LOAD_NAMES } from "./loads.ts";
 import { parseOptions } from "./options.ts";
 
 test("without flags everything is measured", () => {
@@ -9,6 +10,9 @@ test("without flags everything is measured", () => {
     value: {
       chains: undefined,
       loads: ["small", "echo64k", "post4k"],
+      figureLoads: [...FIGURE_LOAD_NAMES],
+      before: undefined,
+      quick: false,
       connections: [1, 64, 512],
       seconds: 5,
       rounds: 5,
@@ -23,6 +27,18 @@ test("--quick is small, and what is named beside it wins", () => {
     ok: true,
     value: { chains: ["headgate", "bare"], loads: ["small"], connections: [8], seconds: 1, startFigures: false },
   });
+});
+
+test("named loads are those alone, of either kind", () => {
+  expect(parseOptions({ loads: "streams" })).toMatchObject({ ok: true, value: { loads: [], figureLoads: ["streams"] } });
+  expect(parseOptions({ loads: "post4k" })).toMatchObject({ ok: true, value: { loads: ["post4k"], figureLoads: [] } });
+});
+
+test("the chain of another checkout needs to know which", () => {
+  expect(parseOptions({ before: "../old" })).toMatchObject({ ok: true, value: { before: "../old" } });
+  expect(parseOptions({ before: "../old", chains: "headgate,headgate-before" }).ok).toBe(true);
+  const options = parseOptions({ chains: "headgate,headgate-before" });
+  expect(options.ok ? "accepted" : options.error).toContain("--before");
 });
 
 test.each([

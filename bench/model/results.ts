@@ -4,11 +4,12 @@ import type { LoadName } from "./loads.ts";
 import { median, pairedRatio } from "./statistics.ts";
 import type { WrkReport } from "./wrk.ts";
 
-export type ChainName = "bare" | "headgate" | "grpc" | "envoy" | "ray" | "ray-haproxy";
+export type ChainName = "bare" | "headgate" | "headgate-before" | "grpc" | "envoy" | "ray" | "ray-haproxy";
 
 export const CHAIN_TITLES: Readonly<Record<ChainName, string>> = {
   bare: "bare node:http, 1 process",
   headgate: "Headgate, 1 bridge + 2 replicas",
+  "headgate-before": "Headgate of the checkout before",
   grpc: "bridge → grpc-js unary → 2 processes",
   envoy: "Envoy → 2 node:http",
   ray: "Ray Serve, default",

@@ -8,6 +8,12 @@ export function median(values: readonly number[]): number | undefined {
   return upper === undefined || lower === undefined ? undefined : (lower + upper) / 2;
 }
 
+/** The value that a share of all values, from 0 to 1, does not exceed; undefined for no values. */
+export function quantile(values: readonly number[], share: number): number | undefined {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)];
+}
+
 /** The median of `values[i] / base[i]` over the rounds that both have; undefined where there is none. */
 export function pairedRatio(values: ReadonlyMap<number, number>, base: ReadonlyMap<number, number>): number | undefined {
   const ratios: number[] = [];

@@ -1,5 +1,7 @@
 // The targets of the platform and whether a run met them. Nothing is called met that was not measured, that was
 // measured with failing requests, or in so few rounds that two identical servers would differ as much.
+// Targets of the loads with a generator of their own stand with them; they are judged here by the same rules.
+import { type Figure, type FigureTable, type FigureUnit, type TargetFinding, targetFindings } from "./figures.ts";
 import type { LoadName } from "./loads.ts";
 import { type ChainName, type Comparison, compare, type Metric, type Sample } from "./results.ts";
 
@@ -26,7 +28,7 @@ export interface Verdict {
   readonly what: string;
   readonly target: string;
   readonly measured: number | undefined;
-  readonly unit: "x" | "ms" | "MB";
+  readonly unit: FigureUnit;
   readonly outcome: Outcome;
 }
 
@@ -77,6 +79,15 @@ const RATIO_TARGETS: readonly RatioTarget[] = [
   p50("envoy", 1),
 ];
 
+/** What a change may cost: judged only where the Headgate before it ran, too. */
+const BEFORE_TARGETS: readonly RatioTarget[] = [1, 64, 512].flatMap((connections): readonly RatioTarget[] => {
+  const cell = { to: "headgate-before", load: "small", connections } as const;
+  return [
+    { ...cell, what: "CPU a request to before", metric: "cpuUsPerRequest", bound: "atMost", limit: 1.05 },
+    { ...cell, what: "requests/s to before", metric: "requestsPerSecond", bound: "atLeast", limit: 0.95 },
+  ];
+});
+
 function rps(to: ChainName, limit: number): RatioTarget {
   const what = `requests/s to ${to}`;
   return { what, metric: "requestsPerSecond", to, load: "small", connections: 64, bound: "atLeast", limit };
@@ -88,17 +99,19 @@ function p50(to: ChainName, limit: number): RatioTarget {
 
 /** Every target with what was measured for it. */
 export function verdicts(samples: readonly Sample[], start: StartFigures | undefined): readonly Verdict[] {
-  const ratios = RATIO_TARGETS.map((target): Verdict => {
+  const hasBefore = samples.some((sample) => sample.chain === "headgate-before");
+  const ratios = [...RATIO_TARGETS, ...(hasBefore ? BEFORE_TARGETS : [])].map((target): Verdict => {
     const found = compare(samples, target.metric, "headgate", target.to, target.load, target.connections);
     const count = target.connections === 1 ? "1 connection" : `${target.connections} connections`;
     return {
       what: `${target.what}, ${target.load}, ${count}`,
-      target: `${target.bound === "atMost" ? "≤" : "≥"} ${target.limit}x`,
+      target: `${sign(target.bound)} ${target.limit}x`,
       measured: found?.ratio,
       unit: "x",
-      outcome: judge(target, found),
+      outcome: judge(target, found?.ratio, found),
     };
   });
+  if (samples.length === 0 && start === undefined) return [];
   const idlePssMb = start?.idlePssKib === undefined ? undefined : (start.idlePssKib * 1024) / 1e6;
   return [
     ...ratios,
@@ -108,11 +121,34 @@ export function verdicts(samples: readonly Sample[], start: StartFigures | undef
   ];
 }
 
-function judge(target: RatioTarget, found: Comparison | undefined): Outcome {
-  if (found === undefined) return "not measured";
+/** The verdicts of a load with a generator of its own. Targets to a chain that did not run at all are left out. */
+export function figureVerdicts(table: FigureTable, figures: readonly Figure[]): readonly Verdict[] {
+  const ran = new Set(figures.filter((figure) => figure.load === table.name).map((figure) => figure.chain));
+  const judged = targetFindings(table, figures).filter(({ target }) => target.to === undefined || ran.has(target.to));
+  return judged.map((finding): Verdict => {
+    const { target, measured } = finding;
+    const unit = target.to === undefined ? (table.columns.find(({ key }) => key === target.key)?.unit ?? "") : "x";
+    return {
+      what: table.cases.length === 1 ? target.what : `${target.what}, ${finding.case}`,
+      target: `${sign(target.bound)} ${target.limit}${unit === "x" ? "x" : ` ${unit}`}`.trim(),
+      measured,
+      unit,
+      outcome: judge(target, measured, finding),
+    };
+  });
+}
+
+const sign = (bound: "atMost" | "atLeast"): string => (bound === "atMost" ? "≤" : "≥");
+
+function judge(
+  target: Pick<RatioTarget, "bound" | "limit">,
+  measured: number | undefined,
+  found: Pick<Comparison | TargetFinding, "rounds" | "errors"> | undefined,
+): Outcome {
+  if (measured === undefined || found === undefined) return "not measured";
   if (found.errors > 0) return "requests failed";
   if (found.rounds < LEAST_ROUNDS) return "too few rounds";
-  const met = target.bound === "atMost" ? found.ratio <= target.limit : found.ratio >= target.limit;
+  const met = target.bound === "atMost" ? measured <= target.limit : measured >= target.limit;
   return met ? "met" : "not met";
 }
 

@@ -1,0 +1,106 @@
+// Many streams of small events at once, as tokens come: what an event costs and how soon the first one is there.
+import type { RunningChain, StartChain } from "../chains/chain.ts";
+import { type HeadgateApp, headgateChain } from "../chains/headgate.ts";
+import { nodeChain } from "../chains/node-servers.ts";
+import { costOf, type FigureLoad, type RunHow } from "../figure-load.ts";
+import type { FigureLoadSetting } from "../figure-loads.ts";
+import type { FigureTable, Measured } from "../model/figures.ts";
+import { quantile } from "../model/statistics.ts";
+import { askStreams } from "./generator.ts";
+import { expectedBody, streamHandler } from "./tokens.ts";
+
+const STREAMS = 1000;
+const EVENTS = 100;
+const EACH_MS = 50;
+const RAMP_MS = 500;
+
+const GENERATOR = "async generator";
+const RESPONSE = "Response of a ReadableStream";
+
+const TABLE: FigureTable = {
+  name: "streams",
+  title: `${STREAMS} concurrent streams of ${EVENTS} events of 30 bytes, one each ${EACH_MS} ms`,
+  cases: [GENERATOR, RESPONSE],
+  chains: {
+    bare: "bare node:http server-sent events, 1 process",
+    headgate: "Headgate, 1 bridge + 2 replicas",
+    "headgate-before": "Headgate of the checkout before",
+  },
+  base: "bare",
+  columns: [
+    { key: "cpuUsPerEvent", title: "CPU/event", unit: "µs", ratio: true },
+    { key: "firstP50Ms", title: "first p50", unit: "ms" },
+    { key: "firstP99Ms", title: "first p99", unit: "ms", ratio: true },
+    { key: "eventsPerSecond", title: "events/s", unit: "/s" },
+    { key: "totalMs", title: "total", unit: "ms" },
+    { key: "generatorLoad", title: "generator", unit: "" },
+    { key: "pssBeforeMb", title: "PSS before", unit: "MB" },
+    { key: "pssAfterMb", title: "PSS after", unit: "MB" },
+  ],
+  targets: [
+    { what: "CPU an event to bare, streams", key: "cpuUsPerEvent", chain: "headgate", to: "bare", bound: "atMost", limit: 1.4 },
+    { what: "first event p99 to bare, streams", key: "firstP99Ms", chain: "headgate", to: "bare", bound: "atMost", limit: 2 },
+    {
+      what: "CPU an event to before, streams",
+      key: "cpuUsPerEvent",
+      chain: "headgate",
+      to: "headgate-before",
+      bound: "atMost",
+      limit: 1.05,
+    },
+  ],
+  note: "The bare server answers the same generator in both cases. “generator” is the load generator's own CPU by elapsed time: it must stay well below 1.",
+};
+
+const APP: HeadgateApp = {
+  backends: [{ name: "streams", handler: streamHandler, config: { numReplicas: 2, maxConcurrentQueries: 2 * STREAMS } }],
+  endpoints: [
+    { name: "stream", backend: "streams", route: "/stream" },
+    { name: "response", backend: "streams", route: "/response" },
+  ],
+  readyPath: "/stream",
+};
+
+export function streamsLoad({ before }: FigureLoadSetting): FigureLoad {
+  const chains = new Map<string, StartChain>([
+    ["bare", nodeChain("streams.ts", "/stream")],
+    ["headgate", headgateChain(APP)],
+  ]);
+  if (before !== undefined) chains.set("headgate-before", headgateChain(APP, before));
+  return { table: TABLE, chains, measure };
+}
+
+async function measure(chain: RunningChain, how: RunHow): Promise<Measured> {
+  const events = how.quick ? 20 : EVENTS;
+  const path = how.case === RESPONSE && how.chain !== "bare" ? "/response" : "/stream";
+  const wrong = await isWrong(`${chain.url}${path}?count=5&each=1`, how.signal);
+  const asked = {
+    port: Number(new URL(chain.url).port),
+    target: `${path}?count=${events}&each=${EACH_MS}`,
+    streams: STREAMS,
+    events,
+    rampMs: RAMP_MS,
+    deadlineMs: 30_000 + 2 * events * EACH_MS,
+    signal: how.signal,
+  };
+  const { result: seen, ...cost } = await askStreams(asked, (run) => costOf(chain, run));
+  return {
+    values: {
+      cpuUsPerEvent: cost.cpuUs / Math.max(1, seen.events),
+      firstP50Ms: quantile(seen.firstMs, 0.5),
+      firstP99Ms: quantile(seen.firstMs, 0.99),
+      eventsPerSecond: seen.events / (seen.totalMs / 1000),
+      totalMs: seen.totalMs,
+      generatorLoad: seen.generatorLoad,
+      pssBeforeMb: (cost.pssBeforeKib * 1024) / 1e6,
+      pssAfterMb: (cost.pssAfterKib * 1024) / 1e6,
+    },
+    errors: seen.failed + (wrong ? 1 : 0),
+  };
+}
+
+/** A chain that answers fast but wrongly must not be measured. */
+async function isWrong(url: string, signal: AbortSignal): Promise<boolean> {
+  const response = await fetch(url, { signal });
+  return response.status !== 200 || (await response.text()) !== expectedBody(5);
+}
