@@ -23,6 +23,7 @@ function forward(request: IncomingMessage, body: Uint8Array, response: ServerRes
     requestId: "",
     shadow: false,
     websocket: false,
+    via: [],
   };
   const { path, requestSerialize, responseDeserialize } = handleMethod;
   replicas[turn]?.makeUnaryRequest(path, requestSerialize, responseDeserialize, { head, body, trailers: [] }, (error, reply) => {

@@ -10,8 +10,11 @@ import type { Due } from "./model/deadlines.ts";
 
 /** Where the answer goes. After an end or a fault nothing more comes. */
 export interface CallSink {
-  /** The answer begins. `body` is its first piece, a slice that must be used or copied before returning to the event loop. */
-  head(status: number, headers: readonly string[], body: Buffer | null, end: boolean): void;
+  /**
+   * The answer begins. `body` is its first piece, a slice that must be used or copied before returning to the event loop. `form`
+   * is the ResultForm of what the handler returned.
+   */
+  head(status: number, headers: readonly string[], body: Buffer | null, end: boolean, form: number): void;
   /** The next piece. */
   body(piece: Buffer | null, end: boolean, trailers: readonly string[]): void;
   /** There is no answer, or it ends here. */
@@ -36,6 +39,8 @@ export class Call implements RequestHeadInit, Due<Call> {
   callMethod = "";
   requestId: string;
   shadow = false;
+  /** Backends whose handlers made this call one from the other, outermost first; none: it came from outside. */
+  via: readonly string[] = NO_PAIRS;
   /** What was left when it was last sent, in milliseconds. */
   timeoutMs = 0;
   /** When it must be over, on performance.now()'s scale. */

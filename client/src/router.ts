@@ -185,6 +185,7 @@ export class Router {
       copy.params = call.params;
       copy.callMethod = call.callMethod;
       copy.shadow = true;
+      copy.via = call.via;
       copy.pieces = [...call.pieces];
       backend.dispatch(copy);
     }

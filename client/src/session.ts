@@ -165,6 +165,7 @@ export class Session implements Link, LaneOut, ResponseFrames {
     credit: number,
     trailers: readonly string[],
     part: number,
+    form: number,
   ): void {
     const call = this.#calls.get(streamId);
     // Frames of a call that was cancelled may still be on their way.
@@ -187,7 +188,7 @@ export class Session implements Link, LaneOut, ResponseFrames {
       if (end) this.#calls.delete(call);
       call.answered = true;
       if (end) this.#events.finished(call);
-      call.sink.head(status, headers, body, end);
+      call.sink.head(status, headers, body, end, form);
       return;
     }
     if (part !== 0) {
@@ -219,7 +220,7 @@ export class Session implements Link, LaneOut, ResponseFrames {
     lane.accepted = true;
     call.answered = true;
     call.deadline = Infinity;
-    call.sink.head(101, headers, null, false);
+    call.sink.head(101, headers, null, false, 0);
   }
 
   #part(call: Call, part: number, body: Buffer | null, end: boolean): void {

@@ -113,7 +113,7 @@ export class UnaryLink implements Link {
     call.answered = true;
     this.#events.finished(call);
     const body = response.body.length > 0 ? Buffer.from(response.body.buffer, response.body.byteOffset, response.body.length) : null;
-    call.sink.head(head.status, flat(head.headers), body, response.trailers.length === 0);
+    call.sink.head(head.status, flat(head.headers), body, response.trailers.length === 0, head.form);
     if (response.trailers.length > 0) call.sink.body(null, true, flat(response.trailers));
   }
 }
@@ -131,6 +131,7 @@ function encode(call: Call): Uint8Array {
       requestId: call.requestId,
       shadow: call.shadow,
       websocket: call.websocket,
+      via: [...call.via],
     },
     body: Buffer.concat(call.pieces),
     trailers: pairs(call.trailers),

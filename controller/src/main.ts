@@ -132,6 +132,7 @@ async function main(config: Config): Promise<void> {
         attachment: attachmentService(cluster),
         token: dir.token,
         bridgeOfToken: (token) => bridges.idOfToken(token),
+        isReplicaToken: (token) => cluster.pool.knowsRoutingToken(token),
         healthy: () => bridges.ready,
         onUnexpected: (error, path) =>
           log("error", "a call failed", { path, error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),

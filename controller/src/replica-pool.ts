@@ -79,6 +79,7 @@ export class ReplicaPool {
     const id = `${spec.name}-${randomBytes(4).toString("hex")}`;
     const address = this.#config.address(this.#number++);
     const joinToken = randomBytes(24).toString("base64url");
+    const routingToken = randomBytes(24).toString("base64url");
     const boot = Boot.toJSON({
       replicaId: id,
       spec: backendSpecToProto(spec),
@@ -87,6 +88,7 @@ export class ReplicaPool {
       listenAddress: address,
       joinToken,
       root: this.#config.root,
+      routingToken,
     });
     const { handler } = spec;
     const process = this.#launcher.launch({
@@ -104,6 +106,7 @@ export class ReplicaPool {
       processStart: process.start,
       address,
       resumeHash: "",
+      routingHash: tokenHash(routingToken).toString("hex"),
       revision,
       startedAtMs,
     };
@@ -168,6 +171,13 @@ export class ReplicaPool {
     entry.record = { ...entry.record, resumeHash: entry.tokenHash };
     this.#store.putReplica(entry.record);
     return resumeToken;
+  }
+
+  /** Whether a token is some replica's for the routing feed. */
+  knowsRoutingToken(token: string): boolean {
+    const hash = tokenHash(token).toString("hex");
+    for (const { record } of this.entries.values()) if (record.routingHash === hash) return true;
+    return false;
   }
 
   /** Something happened to a replica; several things at once are told of as one change. */

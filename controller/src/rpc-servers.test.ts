@@ -30,10 +30,16 @@ type Rpc = (typeof RPCS)[number];
 let instance: TestInstance;
 beforeAll(async () => {
   instance = await startTestInstance();
+  await createBackend("host");
 });
 afterAll(async () => {
   await instance[Symbol.asyncDispose]();
 });
+
+function createBackend(name: string): Promise<unknown> {
+  const handler = { kind: { $case: "inline" as const, value: { source: "() => 1", shape: 1 as const, acceptsBatches: false } } };
+  return instance.client.createBackend({ spec: { name, handler, args: [], config: { env: {}, methods: [] } } });
+}
 
 /** What a call with an empty request comes to: its fault's code, or "let in". */
 async function call(rpc: Rpc, token: string | undefined): Promise<string> {
@@ -54,6 +60,7 @@ async function call(rpc: Rpc, token: string | undefined): Promise<string> {
   }
 }
 
+const bootOf = (backend: string): Boot => Boot.fromJSON(instance.launcher.running(`${backend}-`)[0]?.boot);
 const bridgeToken = (): string => BridgeBoot.fromJSON(instance.launcher.running("bridge-")[0]?.boot).token;
 
 describe.each(RPCS)("$name", (rpc) => {
@@ -70,6 +77,10 @@ describe.each(RPCS)("$name", (rpc) => {
 
   test("lets a bridge's token in for routing alone", async () => {
     expect(await call(rpc, bridgeToken())).toBe(rpc.service === RoutingServiceDefinition ? "let in" : "permission_denied");
+  });
+
+  test("lets a replica's token in for routing alone", async () => {
+    expect(await call(rpc, bootOf("host").routingToken)).toBe(rpc.service === RoutingServiceDefinition ? "let in" : "permission_denied");
   });
 
   // The real one would end the instance.
@@ -100,15 +111,8 @@ test.each([
 });
 
 test("a join token is good for one register", async () => {
-  await instance.client.createBackend({
-    spec: {
-      name: "once",
-      handler: { kind: { $case: "inline", value: { source: "() => 1", shape: 1, acceptsBatches: false } } },
-      args: [],
-      config: { env: {}, methods: [] },
-    },
-  });
-  const { replicaId, joinToken } = Boot.fromJSON(instance.launcher.running("once-")[0]?.boot);
+  await createBackend("once");
+  const { replicaId, joinToken } = bootOf("once");
   const attach = instance
     .open(undefined)
     .client(AttachmentServiceDefinition)
@@ -118,6 +122,38 @@ test("a join token is good for one register", async () => {
       })(),
     );
   await expect(attach[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: "unauthenticated" });
+});
+
+test("a replica's token for the routing feed ends with its replica", async () => {
+  await createBackend("short-lived");
+  const { routingToken } = bootOf("short-lived");
+  await instance.client.deleteBackend({ name: "short-lived", force: true });
+  const watch = instance
+    .open(routingToken)
+    .client(RoutingServiceDefinition)
+    .watchRouting((async function* () {})());
+  await expect(watch[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: "unauthenticated" });
+});
+
+test("what a replica's token says on the routing feed counts for no bridge", async () => {
+  const [bridge] = instance.launcher.running("bridge-");
+  const { bridgeId } = BridgeBoot.fromJSON(bridge?.boot);
+  const before = instance.cluster.feed.acked(bridgeId);
+  const watch = instance
+    .open(bootOf("host").routingToken)
+    .client(RoutingServiceDefinition)
+    .watchRouting(
+      (async function* () {
+        yield { kind: { $case: "hello" as const, value: { bridgeId, pid: 1, httpPort: 9 } } };
+        yield { kind: { $case: "ack" as const, value: { epoch: "epoch", sequence: 1n } } };
+      })(),
+    );
+  // It is told of tables, and that is all.
+  for await (const { kind } of watch) {
+    expect(kind?.$case).toBe("table");
+    break;
+  }
+  expect(instance.cluster.feed.acked(bridgeId)).toBe(before);
 });
 
 test("health tells of the whole and of each service", async () => {

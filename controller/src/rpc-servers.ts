@@ -26,12 +26,14 @@ export interface RpcServices {
   readonly token: string;
   /** The bridge that a token belongs to; null: none. */
   readonly bridgeOfToken: (token: string) => string | null;
+  /** Whether a token is some replica's for the routing feed. */
+  readonly isReplicaToken: (token: string) => boolean;
   readonly healthy: () => boolean;
   readonly onUnexpected: (error: unknown, path: string) => void;
 }
 
 /** Who calls. */
-type Principal = "operator" | "bridge";
+type Principal = "operator" | "bridge" | "replica";
 
 /** Full names of the services, as reflection lists them. */
 const SERVED = [
@@ -47,7 +49,11 @@ const SERVED = [
 export function serveRpc(services: RpcServices, addresses: readonly string[]): Promise<RpcServer> {
   const control = tokenHash(services.token);
   const guard: Guard<Principal> = {
-    identify: (token) => (tokenMatches(token, control) ? "operator" : services.bridgeOfToken(token) === null ? null : "bridge"),
+    identify: (token) => {
+      if (tokenMatches(token, control)) return "operator";
+      if (services.bridgeOfToken(token) !== null) return "bridge";
+      return services.isReplicaToken(token) ? "replica" : null;
+    },
     allows: (principal, path) => principal === "operator" || path.startsWith(`/${RoutingServiceDefinition.fullName}/`),
   };
   const served = new Set<string>(SERVED);

@@ -53,6 +53,7 @@ const REPLICA: ReplicaRecord = {
   processStart: "99",
   address: "unix:/r",
   resumeHash: "",
+  routingHash: "ef",
   revision: 1,
   startedAtMs: 5,
 };

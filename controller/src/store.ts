@@ -14,6 +14,8 @@ export interface ReplicaRecord {
   readonly address: string;
   /** SHA-256 of its resume token, hex; empty: it has not registered. */
   readonly resumeHash: string;
+  /** SHA-256 of its token for the routing feed, hex; empty: it was started by a controller that gave none. */
+  readonly routingHash: string;
   /** Revision whose settings it was given at its start. */
   readonly revision: number;
   readonly startedAtMs: number;

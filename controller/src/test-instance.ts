@@ -80,6 +80,7 @@ export async function startTestInstance(options: { readonly constructorTimeoutMs
       attachment: attachmentService(cluster),
       token,
       bridgeOfToken: (given) => bridges.idOfToken(given),
+      isReplicaToken: (token) => cluster.pool.knowsRoutingToken(token),
       healthy: () => bridges.ready,
       onUnexpected: (error) => unexpected.push(error),
     },

@@ -28,6 +28,7 @@ const HEAD = {
   requestId: "r-1",
   shadow: false,
   websocket: true,
+  via: ["first", "second"],
 };
 const MESSAGE = ((): Buffer => {
   const writer = new WireWriter();
@@ -42,7 +43,7 @@ function readAllRequest(message: Buffer): unknown {
   try {
     readSessionRequest(message, {
       frame(_id, head) {
-        if (head !== null) void [head.endpoint, head.method, head.target, head.headers, head.params, head.requestId];
+        if (head !== null) void [head.endpoint, head.method, head.target, head.headers, head.params, head.requestId, head.via];
       },
     });
     return null;

@@ -1,7 +1,7 @@
 // The Session codec against the generated code, in both directions, and against bytes that no honest peer sends.
 import { expect, test } from "@jest/globals";
 import { Fault } from "@headgate/proto/fault";
-import { SessionRequest, SessionResponse, WebSocketPart } from "@headgate/proto/replica";
+import { ResultForm, SessionRequest, SessionResponse, WebSocketPart } from "@headgate/proto/replica";
 import fc from "fast-check";
 import {
   HeaderMemo,
@@ -35,6 +35,7 @@ const requestHead = fc.record({
   requestId: text,
   shadow: fc.boolean(),
   websocket: fc.boolean(),
+  via: fc.array(text, { maxLength: 4 }),
 });
 const part = fc.constantFrom(...Object.values(WebSocketPart));
 const requestFrame = fc.record({
@@ -70,9 +71,9 @@ function requestFramesOf(message: Uint8Array): unknown[] {
   const frames: unknown[] = [];
   readSessionRequest(Buffer.from(message), {
     frame(streamId, head, body, end, cancel, credit, trailers, seenPart) {
-      const { endpoint, method, target, headers, params, timeoutMs, callMethod, requestId, shadow, websocket } = head ?? {};
+      const { endpoint, method, target, headers, params, timeoutMs, callMethod, requestId, shadow, websocket, via } = head ?? {};
       const seen =
-        head === null ? null : { endpoint, method, target, headers, params, timeoutMs, callMethod, requestId, shadow, websocket };
+        head === null ? null : { endpoint, method, target, headers, params, timeoutMs, callMethod, requestId, shadow, websocket, via };
       frames.push({ streamId, head: seen, body: plain(body), end, cancel, credit, trailers: [...trailers], part: seenPart });
     },
   });
@@ -85,9 +86,9 @@ function responseFramesOf(message: Uint8Array, memo = new HeaderMemo()): unknown
   readSessionResponse(
     Buffer.from(message),
     {
-      frame(streamId, status, headers, body, end, seenFault, credit, trailers, seenPart) {
+      frame(streamId, status, headers, body, end, seenFault, credit, trailers, seenPart, form) {
         const plainly = { headers: [...headers], body: plain(body), trailers: [...trailers] };
-        frames.push({ streamId, status, ...plainly, end, fault: seenFault, credit, part: seenPart });
+        frames.push({ streamId, status, ...plainly, end, fault: seenFault, credit, part: seenPart, form });
       },
       draining() {
         frames.push("draining");
@@ -149,7 +150,8 @@ test("requests that the codec writes are read by the generated code as they were
   );
 });
 
-const responseHead = fc.record({ status: fc.integer({ min: 1, max: 999 }), headers: pairs });
+const form = fc.constantFrom(...Object.values(ResultForm));
+const responseHead = fc.record({ status: fc.integer({ min: 1, max: 999 }), headers: pairs, form });
 
 test("responses that the generated code wrote are read as they were meant", () => {
   const frame = fc.record({
@@ -167,7 +169,7 @@ test("responses that the generated code wrote are read as they were meant", () =
       const message = SessionResponse.encode({
         frames: frames.map((one) => ({
           ...one,
-          head: one.head === null ? undefined : { status: one.head.status, headers: inPairs(one.head.headers) },
+          head: one.head === null ? undefined : { ...one.head, headers: inPairs(one.head.headers) },
           fault: one.fault ?? undefined,
           trailers: inPairs(one.trailers),
         })),
@@ -177,6 +179,7 @@ test("responses that the generated code wrote are read as they were meant", () =
         ...rest,
         status: head?.status ?? 0,
         headers: head?.headers ?? [],
+        form: head?.form ?? 0,
         body: [...rest.body],
         fault: rest.fault === null ? null : expect.objectContaining({ code: rest.fault.code, message: rest.fault.message }),
       }));
@@ -191,14 +194,18 @@ test("responses that the codec writes are read by the generated code as they wer
   fc.assert(
     fc.property(opened, rest, fault, (open, more, failed) => {
       const writer = new WireWriter();
-      writeResponseOpen(writer, open.streamId, open.head.status, encodeHeaders(open.head.headers), open.body, open.end);
+      writeResponseOpen(writer, open.streamId, open.head.status, encodeHeaders(open.head.headers, open.head.form), open.body, open.end);
       writeResponseRest(writer, more.streamId, more.body, more.end, more.credit, more.trailers);
       writeResponseFault(writer, 7, failed);
       writeDraining(writer);
       const read = SessionResponse.decode(writer.take());
       const body = Buffer.from(typeof open.body === "string" ? open.body : open.body);
       expect(read.draining).toBe(true);
-      expect(read.frames[0]).toMatchObject({ streamId: open.streamId, end: open.end, head: { status: open.head.status } });
+      expect(read.frames[0]).toMatchObject({
+        streamId: open.streamId,
+        end: open.end,
+        head: { status: open.head.status, form: open.head.form },
+      });
       expect(flat(read.frames[0]?.head?.headers ?? [])).toEqual(open.head.headers);
       expect([...(read.frames[0]?.body ?? [])]).toEqual([...body]);
       expect(read.frames[1]).toMatchObject({ streamId: more.streamId, end: more.end, credit: more.credit });

@@ -21,6 +21,8 @@ export interface RequestHeadInit {
   readonly shadow: boolean;
   /** Whether a WebSocket is asked for. */
   readonly websocket: boolean;
+  /** Backends whose handlers made this request one from the other, outermost first. */
+  readonly via: readonly string[];
 }
 
 const FRAMES = 0x0a;
@@ -44,6 +46,7 @@ const H_CALL_METHOD = 0x3a;
 const H_REQUEST_ID = 0x42;
 const H_SHADOW = 0x48;
 const H_WEBSOCKET = 0x50;
+const H_VIA = 0x5a;
 
 const NO_PAIRS: readonly string[] = Object.freeze([]);
 
@@ -90,6 +93,7 @@ export function writeRequestOpen(
   writer.string(H_REQUEST_ID, head.requestId);
   writer.bool(H_SHADOW, head.shadow);
   writer.bool(H_WEBSOCKET, head.websocket);
+  if (head.via.length > 0) for (const backend of head.via) writer.string(H_VIA, backend);
   writer.close(mark);
   writer.bool(END, end);
   if (body === null || body.length === 0) writer.close(frame);
@@ -226,6 +230,18 @@ export class RequestHeadView {
   /** Names and values in turn. */
   get params(): string[] {
     return this.#pairs(H_PARAMS);
+  }
+
+  /** Backends whose handlers made this request one from the other, outermost first. */
+  get via(): string[] {
+    const backends: string[] = [];
+    const reader = new WireReader(this.#buf, this.#start, this.#end);
+    while (reader.pos < this.#end) {
+      const tag = reader.varint();
+      if (tag === H_VIA) backends.push(reader.string());
+      else reader.skip(tag & 7);
+    }
+    return backends;
   }
 
   #pairs(wanted: number): string[] {

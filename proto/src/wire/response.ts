@@ -18,14 +18,15 @@ const PART = 0x40;
 
 const H_STATUS = 0x08;
 const H_HEADERS = 0x12;
+const H_FORM = 0x18;
 
 const NO_HEADERS: readonly string[] = Object.freeze([]);
 
 /** Header fields in their encoded form, so that those of the usual answers are encoded once. */
 export type EncodedHeaders = Uint8Array & { readonly __encodedHeaders?: never };
 
-/** Encodes header fields: names in lower case and values in turn. */
-export function encodeHeaders(headers: readonly string[]): EncodedHeaders {
+/** Encodes header fields: names in lower case and values in turn. `form` is the ResultForm of the answers that have them. */
+export function encodeHeaders(headers: readonly string[], form = 0): EncodedHeaders {
   const parts: Buffer[] = [];
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = Buffer.from(headers[i] ?? "", "utf8");
@@ -33,6 +34,7 @@ export function encodeHeaders(headers: readonly string[]): EncodedHeaders {
     const pair = Buffer.concat([field(0x0a, name), field(0x12, value)]);
     parts.push(field(H_HEADERS, pair));
   }
+  if (form !== 0) parts.push(Buffer.from([H_FORM, form]));
   return Buffer.concat(parts);
 }
 
@@ -157,7 +159,10 @@ export function writeDraining(writer: WireWriter): void {
 
 /** What a bridge does with the frames of a message. Bodies are slices of the message. */
 export interface ResponseFrames {
-  /** `status` is 0 in frames after the first. `part` is a WebSocketPart, and 0 in frames that are of no WebSocket. */
+  /**
+   * `status` is 0 in frames after the first. `part` is a WebSocketPart, and 0 in frames that are of no WebSocket. `form` is a
+   * ResultForm, and 0 in frames after the first.
+   */
   frame(
     streamId: number,
     status: number,
@@ -168,6 +173,7 @@ export interface ResponseFrames {
     credit: number,
     trailers: readonly string[],
     part: number,
+    form: number,
   ): void;
   draining(): void;
 }
@@ -176,19 +182,28 @@ export interface ResponseFrames {
 export class HeaderMemo {
   #bytes: Buffer = Buffer.alloc(0);
   #headers: readonly string[] = NO_HEADERS;
+  #form = 0;
+  /** The ResultForm beside the fields that were read last. */
+  form = 0;
 
-  /** The fields encoded between two positions, all of them Header messages of a ResponseHead. */
+  /** The fields encoded between two positions, which hold all of a ResponseHead but its status. */
   read(buf: Buffer, start: number, end: number): readonly string[] {
+    this.form = 0;
     if (start === end) return NO_HEADERS;
-    if (this.#bytes.length === end - start && this.#bytes.compare(buf, start, end) === 0) return this.#headers;
+    if (this.#bytes.length === end - start && this.#bytes.compare(buf, start, end) === 0) {
+      this.form = this.#form;
+      return this.#headers;
+    }
     const headers: string[] = [];
     const reader = new WireReader(buf, start, end);
     while (reader.pos < end) {
       const tag = reader.varint();
       if (tag === H_HEADERS) readPair(reader, headers);
+      else if (tag === H_FORM) this.form = reader.varint();
       else reader.skip(tag & 7);
     }
     if (end - start <= 1024) {
+      this.#form = this.form;
       this.#bytes = Buffer.from(buf.subarray(start, end));
       this.#headers = headers;
     }
@@ -228,6 +243,7 @@ export function readSessionResponse(message: Buffer, frames: ResponseFrames, mem
     let credit = 0;
     let trailers: string[] | null = null;
     let part = 0;
+    let form = 0;
     while (reader.pos < end) {
       const tagOfField = reader.varint();
       switch (tagOfField) {
@@ -242,6 +258,7 @@ export function readSessionResponse(message: Buffer, frames: ResponseFrames, mem
             status = reader.varint();
           }
           headers = memo.read(message, reader.pos, headEnd);
+          form = memo.form;
           if (status === 0) status = statusBehind(message, reader.pos, headEnd);
           reader.pos = headEnd;
           break;
@@ -270,7 +287,7 @@ export function readSessionResponse(message: Buffer, frames: ResponseFrames, mem
       }
     }
     if (reader.pos !== end) throw new WireError("a frame is cut short");
-    frames.frame(streamId, status, headers, body, ends, fault, credit, trailers ?? NO_HEADERS, part);
+    frames.frame(streamId, status, headers, body, ends, fault, credit, trailers ?? NO_HEADERS, part, form);
   }
 }
 

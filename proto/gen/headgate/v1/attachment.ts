@@ -29,6 +29,8 @@ export interface Boot {
   joinToken: string;
   /** Directory at which relative module paths start. */
   root: string;
+  /** Token for WatchRouting alone, as a client that only watches, for the replica's whole life: what handles inside of it need. */
+  routingToken: string;
 }
 
 /** AttachRequest is one message of the replica. */
@@ -175,6 +177,7 @@ function createBaseBoot(): Boot {
     listenAddress: "",
     joinToken: "",
     root: "",
+    routingToken: "",
   };
 }
 
@@ -200,6 +203,9 @@ export const Boot: MessageFns<Boot> = {
     }
     if (message.root !== "") {
       writer.uint32(58).string(message.root);
+    }
+    if (message.routingToken !== "") {
+      writer.uint32(66).string(message.routingToken);
     }
     return writer;
   },
@@ -273,6 +279,14 @@ export const Boot: MessageFns<Boot> = {
             message.root = reader.string();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.routingToken = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -310,6 +324,11 @@ export const Boot: MessageFns<Boot> = {
         ? globalThis.String(object.join_token)
         : "",
       root: isSet(object.root) ? globalThis.String(object.root) : "",
+      routingToken: isSet(object.routingToken)
+        ? globalThis.String(object.routingToken)
+        : isSet(object.routing_token)
+        ? globalThis.String(object.routing_token)
+        : "",
     };
   },
 
@@ -336,6 +355,9 @@ export const Boot: MessageFns<Boot> = {
     if (message.root !== "") {
       obj.root = message.root;
     }
+    if (message.routingToken !== "") {
+      obj.routingToken = message.routingToken;
+    }
     return obj;
   },
 
@@ -353,6 +375,7 @@ export const Boot: MessageFns<Boot> = {
     message.listenAddress = object.listenAddress ?? "";
     message.joinToken = object.joinToken ?? "";
     message.root = object.root ?? "";
+    message.routingToken = object.routingToken ?? "";
     return message;
   },
 };

@@ -90,6 +90,53 @@ export function webSocketPartToJSON(object: WebSocketPart): string {
   }
 }
 
+/** ResultForm says what a handler's result was, for callers in programs, who get it back as that. */
+export const ResultForm = {
+  /** UNSPECIFIED - One value or nothing: text, bytes or JSON, as the content type says. */
+  UNSPECIFIED: 0,
+  /** RESPONSE - A response that the handler made itself, status and fields included. */
+  RESPONSE: 1,
+  /** ITEMS - Item after item: text, bytes, or a line of JSON each, as the content type says. */
+  ITEMS: 2,
+} as const;
+
+export type ResultForm = typeof ResultForm[keyof typeof ResultForm];
+
+export namespace ResultForm {
+  export type UNSPECIFIED = typeof ResultForm.UNSPECIFIED;
+  export type RESPONSE = typeof ResultForm.RESPONSE;
+  export type ITEMS = typeof ResultForm.ITEMS;
+}
+
+export function resultFormFromJSON(object: any): ResultForm {
+  switch (object) {
+    case 0:
+    case "RESULT_FORM_UNSPECIFIED":
+      return ResultForm.UNSPECIFIED;
+    case 1:
+    case "RESULT_FORM_RESPONSE":
+      return ResultForm.RESPONSE;
+    case 2:
+    case "RESULT_FORM_ITEMS":
+      return ResultForm.ITEMS;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum ResultForm");
+  }
+}
+
+export function resultFormToJSON(object: ResultForm): string {
+  switch (object) {
+    case ResultForm.UNSPECIFIED:
+      return "RESULT_FORM_UNSPECIFIED";
+    case ResultForm.RESPONSE:
+      return "RESULT_FORM_RESPONSE";
+    case ResultForm.ITEMS:
+      return "RESULT_FORM_ITEMS";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum ResultForm");
+  }
+}
+
 /** Header is one HTTP field. */
 export interface Header {
   /** Name in lower case. */
@@ -124,10 +171,12 @@ export interface RequestHead {
   callMethod: string;
   /** Id of the request, for logs and answers. At most 128 bytes. */
   requestId: string;
-  /** True where the request is a copy whose answer is thrown away. */
+  /** True where the request is a copy whose answer is thrown away, or was made by the handler of such a copy. */
   shadow: boolean;
   /** True where the caller asks for a WebSocket. A response of status 101 accepts it; any other refuses it and goes out as HTTP. */
   websocket: boolean;
+  /** Backends whose handlers made this request one from the other, outermost first; none: it came from outside. At most 32 names. */
+  via: string[];
 }
 
 /** ResponseHead is everything of a response but its body. */
@@ -139,6 +188,8 @@ export interface ResponseHead {
    * where it names any and the replica takes one.
    */
   headers: Header[];
+  /** What the handler's result was. */
+  form: ResultForm;
 }
 
 /** HandleRequest is one whole request. */
@@ -413,6 +464,7 @@ function createBaseRequestHead(): RequestHead {
     requestId: "",
     shadow: false,
     websocket: false,
+    via: [],
   };
 }
 
@@ -447,6 +499,9 @@ export const RequestHead: MessageFns<RequestHead> = {
     }
     if (message.websocket !== false) {
       writer.uint32(80).bool(message.websocket);
+    }
+    for (const v of message.via) {
+      writer.uint32(90).string(v!);
     }
     return writer;
   },
@@ -544,6 +599,14 @@ export const RequestHead: MessageFns<RequestHead> = {
             message.websocket = reader.bool();
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.via.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -580,6 +643,7 @@ export const RequestHead: MessageFns<RequestHead> = {
         : "",
       shadow: isSet(object.shadow) ? globalThis.Boolean(object.shadow) : false,
       websocket: isSet(object.websocket) ? globalThis.Boolean(object.websocket) : false,
+      via: globalThis.Array.isArray(object?.via) ? object.via.map((e: any) => globalThis.String(e)) : [],
     };
   },
 
@@ -615,6 +679,9 @@ export const RequestHead: MessageFns<RequestHead> = {
     if (message.websocket !== false) {
       obj.websocket = message.websocket;
     }
+    if (message.via?.length) {
+      obj.via = message.via;
+    }
     return obj;
   },
 
@@ -633,12 +700,13 @@ export const RequestHead: MessageFns<RequestHead> = {
     message.requestId = object.requestId ?? "";
     message.shadow = object.shadow ?? false;
     message.websocket = object.websocket ?? false;
+    message.via = object.via?.map((e) => e) || [];
     return message;
   },
 };
 
 function createBaseResponseHead(): ResponseHead {
-  return { status: 0, headers: [] };
+  return { status: 0, headers: [], form: 0 };
 }
 
 export const ResponseHead: MessageFns<ResponseHead> = {
@@ -648,6 +716,9 @@ export const ResponseHead: MessageFns<ResponseHead> = {
     }
     for (const v of message.headers) {
       Header.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.form !== 0) {
+      writer.uint32(24).int32(message.form);
     }
     return writer;
   },
@@ -681,6 +752,14 @@ export const ResponseHead: MessageFns<ResponseHead> = {
             message.headers.push(Header.decode(reader, reader.uint32()));
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.form = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -697,6 +776,7 @@ export const ResponseHead: MessageFns<ResponseHead> = {
     return {
       status: isSet(object.status) ? globalThis.Number(object.status) : 0,
       headers: globalThis.Array.isArray(object?.headers) ? object.headers.map((e: any) => Header.fromJSON(e)) : [],
+      form: isSet(object.form) ? resultFormFromJSON(object.form) : 0,
     };
   },
 
@@ -708,6 +788,9 @@ export const ResponseHead: MessageFns<ResponseHead> = {
     if (message.headers?.length) {
       obj.headers = message.headers.map((e) => Header.toJSON(e));
     }
+    if (message.form !== 0) {
+      obj.form = resultFormToJSON(message.form);
+    }
     return obj;
   },
 
@@ -718,6 +801,7 @@ export const ResponseHead: MessageFns<ResponseHead> = {
     const message = createBaseResponseHead();
     message.status = object.status ?? 0;
     message.headers = object.headers?.map((e) => Header.fromPartial(e)) || [];
+    message.form = object.form ?? 0;
     return message;
   },
 };
