@@ -61,6 +61,10 @@ export type InstanceHandle = Pick<Handle, "send">;
 export interface Instance extends AsyncDisposable {
   /** Where HTTP is served, such as "http://127.0.0.1:8000". */
   readonly httpUrl: string;
+  /** Where HTTP/2 is served without TLS; null: it is not. */
+  readonly h2cUrl: string | null;
+  /** Where HTTP/1.1 and HTTP/2 are served over TLS; null: they are not. */
+  readonly httpsUrl: string | null;
   /** Where the admin HTTP is served. */
   readonly adminUrl: string;
   /** Where the control plane is, such as "127.0.0.1:8001". */
@@ -108,6 +112,8 @@ export interface Instance extends AsyncDisposable {
 export interface InstanceParts {
   readonly control: ControlClient;
   readonly httpUrl: string;
+  readonly h2cUrl: string | null;
+  readonly httpsUrl: string | null;
   readonly adminUrl: string;
   readonly controlAddress: string;
   readonly token: string;
@@ -139,7 +145,7 @@ function knownFields(what: string, value: unknown, known: ReadonlySet<string>): 
 
 /** An instance over its parts. */
 export function makeInstance(parts: InstanceParts): Instance {
-  const { control, httpUrl, adminUrl, controlAddress, token } = parts;
+  const { control, httpUrl, h2cUrl, httpsUrl, adminUrl, controlAddress, token } = parts;
   let router: ReturnType<typeof openRouter> | undefined;
   const openRouter = async () => (await import("@headgate/client")).createRouter({ controlAddress, token });
   const release = async (): Promise<void> => {
@@ -173,6 +179,8 @@ export function makeInstance(parts: InstanceParts): Instance {
 
   return {
     httpUrl,
+    h2cUrl,
+    httpsUrl,
     adminUrl,
     controlAddress,
     createBackend,

@@ -16,6 +16,14 @@ export interface LaunchOptions {
   readonly httpHost?: string | undefined;
   /** Port of HTTP; 0: any free one; default 8000. */
   readonly httpPort?: number | undefined;
+  /** Port of HTTP/2 without TLS, by prior knowledge; 0: any free one; default: not served. */
+  readonly h2cPort?: number | undefined;
+  /** Port of HTTP/1.1 and HTTP/2 over TLS; 0: any free one; default: not served. Needs `tlsCert` and `tlsKey`. */
+  readonly httpsPort?: number | undefined;
+  /** PEM file of the certificate for HTTPS, with those between it and its authority; read again when it changes. */
+  readonly tlsCert?: string | undefined;
+  /** PEM file of the certificate's private key; read again when it changes. */
+  readonly tlsKey?: string | undefined;
   /** Port of the control plane; 0: any free one; default 8001. */
   readonly controlPort?: number | undefined;
   /** Port of the admin HTTP; 0: any free one; default 8002. */
@@ -39,6 +47,8 @@ export interface ReadyInstance {
   readonly pid: number;
   readonly controlAddress: string;
   readonly httpUrl: string;
+  readonly h2cUrl: string | null;
+  readonly httpsUrl: string | null;
   readonly adminUrl: string;
 }
 
@@ -54,6 +64,10 @@ export interface LaunchedController extends ReadyInstance {
 const OPTION_NAMES = new Set([
   "httpHost",
   "httpPort",
+  "h2cPort",
+  "httpsPort",
+  "tlsCert",
+  "tlsKey",
   "controlPort",
   "adminPort",
   "stateDir",
@@ -72,6 +86,10 @@ export function controllerFlags(options: LaunchOptions, stateDir: string, root: 
   };
   add("--http-host", options.httpHost);
   add("--http-port", options.httpPort);
+  add("--h2c-port", options.h2cPort);
+  add("--https-port", options.httpsPort);
+  add("--tls-cert", options.tlsCert);
+  add("--tls-key", options.tlsKey);
   add("--control-port", options.controlPort);
   add("--admin-port", options.adminPort);
   add("--bridges", options.bridges);
@@ -97,6 +115,11 @@ export async function launchController(
   const { env, cwd } = surroundings;
   const stateDir = resolve(cwd, options.stateDir ?? (env.HEADGATE_STATE_DIR || ".headgate"));
   const root = resolve(cwd, options.root ?? (env.HEADGATE_ROOT || "."));
+  // Relative to this program, as the controller runs in the root.
+  const file = (given: string | undefined, fromEnv: string | undefined): string | undefined => {
+    const path = given ?? (fromEnv || undefined);
+    return path === undefined ? undefined : resolve(cwd, path);
+  };
   const logFile = join(stateDir, "logs", "controller.log");
   const log = await openLog(stateDir, logFile);
   const { size: logStart } = await log.stat();
@@ -106,7 +129,11 @@ export async function launchController(
     [
       "--disable-warning=ExperimentalWarning",
       mains.resolve("@headgate/controller/main"),
-      ...controllerFlags(options, stateDir, root),
+      ...controllerFlags(
+        { ...options, tlsCert: file(options.tlsCert, env.HEADGATE_TLS_CERT), tlsKey: file(options.tlsKey, env.HEADGATE_TLS_KEY) },
+        stateDir,
+        root,
+      ),
       "--replica-main",
       mains.resolve("@headgate/replica/main"),
       "--bridge-main",

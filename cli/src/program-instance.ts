@@ -7,6 +7,10 @@ const portOptions = (command: Command): Command =>
   command
     .option("--http-host <address>", "address to serve HTTP on (default: 127.0.0.1)")
     .option("--http-port <port>", "port of HTTP, 0 for any free one (default: 8000)")
+    .option("--h2c-port <port>", "port of HTTP/2 without TLS (default: not served)")
+    .option("--https-port <port>", "port of HTTP/1.1 and HTTP/2 over TLS (default: not served)")
+    .option("--tls-cert <file>", "PEM file of the certificate for HTTPS")
+    .option("--tls-key <file>", "PEM file of its private key")
     .option("--control-port <port>", "port of the control plane (default: 8001)")
     .option("--admin-port <port>", "port of the admin HTTP (default: 8002)");
 

@@ -19,7 +19,7 @@ const here = (): Surroundings => ({ env: process.env, cwd: process.cwd() });
 /**
  * Starts an instance: controller, HTTP bridges, and the backends and endpoints of an earlier start on the same state
  * directory. Resolves when HTTP is served. It ends with this program unless `detached` is true.
- * Rejects with state_dir_in_use, state_dir_unusable, port_taken, bind_refused or start_failed.
+ * Rejects with invalid_argument, state_dir_in_use, state_dir_unusable, port_taken, bind_refused or start_failed.
  */
 export async function start(options: StartOptions = {}): Promise<Instance> {
   const [controller, { makeInstance }, { openControl, discover }] = await Promise.all([
@@ -38,11 +38,11 @@ function instanceOf(
   makeInstance: typeof import("./instance.ts").makeInstance,
   openControl: typeof import("@headgate/client").openControl,
 ): Instance {
-  const { httpUrl, adminUrl, controlAddress, ended, release } = controller;
+  const { httpUrl, h2cUrl, httpsUrl, adminUrl, controlAddress, ended, release } = controller;
   const control = openControl({ address: controlAddress, token });
   // One that outlives this program does not hold it; one of this program's own keeps it running, as a server does.
   if (!owned) release();
-  return makeInstance({ control, httpUrl, adminUrl, controlAddress, token, owned, release, ended: () => ended });
+  return makeInstance({ control, httpUrl, h2cUrl, httpsUrl, adminUrl, controlAddress, token, owned, release, ended: () => ended });
 }
 
 /**
@@ -59,8 +59,18 @@ export async function connect(options: ConnectOptions = {}): Promise<Instance> {
   const { address, token, pid } = await discover(hints, here());
   const control = openControl({ address, token });
   try {
-    const { httpUrl, adminUrl } = await control.status(signal === undefined ? {} : { signal });
-    return makeInstance({ control, httpUrl, adminUrl, controlAddress: address, token, owned: false, ended: () => processEnd(pid) });
+    const { httpUrl, h2cUrl, httpsUrl, adminUrl } = await control.status(signal === undefined ? {} : { signal });
+    return makeInstance({
+      control,
+      httpUrl,
+      h2cUrl,
+      httpsUrl,
+      adminUrl,
+      controlAddress: address,
+      token,
+      owned: false,
+      ended: () => processEnd(pid),
+    });
   } catch (error) {
     control.close();
     throw error;

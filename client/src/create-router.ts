@@ -29,7 +29,7 @@ export async function createRouter(options: {
   const feed = new RoutingFeed(
     options.controlAddress,
     options.token,
-    { bridgeId: "", httpPort: 0 },
+    { bridgeId: "", httpPort: 0, h2cPort: 0, httpsPort: 0 },
     {
       table: async (table) => {
         const taken = router.apply(table);

@@ -30,6 +30,10 @@ export interface FeedIdentity {
   /** Id of a bridge; empty: a client that only watches. */
   readonly bridgeId: string;
   readonly httpPort: number;
+  /** 0: not served. */
+  readonly h2cPort: number;
+  /** 0: not served. */
+  readonly httpsPort: number;
 }
 
 /** An endless watch. */
@@ -73,10 +77,8 @@ export class RoutingFeed {
       },
     );
     this.#stream = stream;
-    this.#say(stream, {
-      $case: "hello",
-      value: { bridgeId: this.#identity.bridgeId, pid: process.pid, httpPort: this.#identity.httpPort },
-    });
+    const { bridgeId, httpPort, h2cPort, httpsPort } = this.#identity;
+    this.#say(stream, { $case: "hello", value: { bridgeId, pid: process.pid, httpPort, h2cPort, httpsPort } });
     this.#loadTimer ??= setInterval(() => this.#tellLoad(), LIMITS.loadReportMs).unref();
   }
 

@@ -97,6 +97,8 @@ export function statusFromProto(message: GetStatusResponse): InstanceStatus {
   const backends = message.backends.map(backendFromProto);
   return {
     httpUrl: message.httpUrl,
+    h2cUrl: message.h2cUrl === "" ? null : message.h2cUrl,
+    httpsUrl: message.httpsUrl === "" ? null : message.httpsUrl,
     adminUrl: message.adminUrl,
     controller: {
       pid: controller.pid,

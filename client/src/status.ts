@@ -112,6 +112,10 @@ export interface ControllerStatus {
 /** The whole instance. */
 export interface InstanceStatus {
   readonly httpUrl: string;
+  /** Where HTTP/2 is served without TLS; null: it is not. */
+  readonly h2cUrl: string | null;
+  /** Where HTTP/1.1 and HTTP/2 are served over TLS; null: they are not. */
+  readonly httpsUrl: string | null;
   readonly adminUrl: string;
   readonly controller: ControllerStatus;
   readonly bridges: readonly BridgeStatus[];

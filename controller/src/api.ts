@@ -46,7 +46,8 @@ export interface ApiParts {
   readonly logDir: string;
   readonly version: string;
   readonly startedAtMs: number;
-  readonly urls: () => { readonly httpUrl: string; readonly adminUrl: string };
+  /** An empty one is not served. */
+  readonly urls: () => { readonly httpUrl: string; readonly h2cUrl: string; readonly httpsUrl: string; readonly adminUrl: string };
   /** Ends bridges and replicas; the process ends soon after. */
   readonly shutdown: (force: boolean) => Promise<void>;
 }

@@ -12,6 +12,7 @@ import {
 } from "@headgate/proto/routing";
 import { bearerOf, tokenHash } from "@headgate/rpc";
 import type { Launcher, ManagedProcess } from "./launcher.ts";
+import { type Listeners, PORT_FLAGS, type Ports, listenersFit, portsFound, portsUnknown } from "./model/listeners.ts";
 import { Outbox } from "./outbox.ts";
 import type { RoutingFeed } from "./routing-feed.ts";
 import type { BridgeRecord, Store } from "./store.ts";
@@ -48,7 +49,6 @@ export interface BridgesParts {
   readonly store: Store;
   readonly feed: RoutingFeed;
   readonly controlAddress: string;
-  readonly httpHost: string;
   readonly log: (level: "info" | "warn" | "error", msg: string, facts?: Readonly<Record<string, unknown>>) => void;
   readonly changed: () => void;
 }
@@ -57,7 +57,7 @@ export interface BridgesParts {
 export class Bridges {
   readonly list: Bridge[] = [];
   readonly #parts: BridgesParts;
-  #httpPort = 0;
+  #listeners: Listeners = { httpHost: "127.0.0.1", httpPort: 0, h2cPort: null, httpsPort: null, tlsCert: "", tlsKey: "" };
   #closing = false;
   #look: NodeJS.Timeout | null = null;
 
@@ -65,28 +65,25 @@ export class Bridges {
     this.#parts = parts;
   }
 
-  /** The port that is served; 0 until it is known. */
-  get httpPort(): number {
-    return this.#httpPort;
+  /** What is served; a port is 0 until it is known. */
+  get listeners(): Listeners {
+    return this.#listeners;
   }
 
   /** Adopts the bridges there are and starts those that are missing. Throws port_taken. */
-  async start(count: number, httpPort: number, records: readonly BridgeRecord[]): Promise<void> {
-    this.#httpPort = httpPort;
+  async start(count: number, listeners: Listeners, records: readonly BridgeRecord[]): Promise<void> {
+    this.#listeners = listeners;
     const adopted: Bridge[] = [];
     for (const record of records) {
       const process = this.#parts.launcher.adopt(record.pid, record.processStart);
-      const fits =
-        record.httpHost === this.#parts.httpHost &&
-        (httpPort === 0 || record.httpPort === httpPort) &&
-        record.httpPort !== 0 &&
-        adopted.length < count;
+      // Those after the first share its ports.
+      const fits = listenersFit(this.#listeners, listenersOf(record)) && adopted.length < count;
       if (process === null || !fits) {
         process?.kill("SIGTERM");
         this.#parts.store.removeBridge(record.id);
         continue;
       }
-      this.#httpPort = record.httpPort;
+      this.#listeners = { ...listeners, ...portsFound(listeners, listenersOf(record)) };
       const bridge = newBridge(this.list.length);
       this.list.push(bridge);
       adopted.push(bridge);
@@ -94,13 +91,13 @@ export class Bridges {
       this.#run(bridge, record.id, process, record);
       bridge.state = "serving";
     }
-    if (adopted.length === 0 && httpPort !== 0) await probePort(this.#parts.httpHost, httpPort);
+    if (adopted.length === 0) await probePorts(listeners);
     // With any free port the first bridge decides, and the others share it.
     while (this.list.length < count) {
       const bridge = newBridge(this.list.length);
       this.list.push(bridge);
       this.#launch(bridge);
-      if (this.#httpPort === 0) break;
+      if (portsUnknown(this.#listeners)) break;
     }
     this.#wanted = count;
     this.#look = setInterval(() => this.#lookForSilent(), LOOK_MS).unref();
@@ -172,7 +169,7 @@ export class Bridges {
         if (bridge === null || kind === undefined || bridge.id !== id) continue;
         switch (kind.$case) {
           case "hello":
-            this.#hello(bridge, kind.value.httpPort);
+            this.#hello(bridge, kind.value);
             break;
           case "ack":
             if (bridge.state === "launching") bridge.state = "serving";
@@ -195,13 +192,13 @@ export class Bridges {
     }
   }
 
-  #hello(bridge: Bridge, httpPort: number): void {
-    if (bridge.record !== null && bridge.record.httpPort !== httpPort) {
-      bridge.record = { ...bridge.record, httpPort };
+  #hello(bridge: Bridge, found: Ports): void {
+    if (bridge.record !== null && portsUnknown(listenersOf(bridge.record))) {
+      bridge.record = { ...bridge.record, ...portsFound(listenersOf(bridge.record), found) };
       this.#parts.store.putBridge(bridge.record);
     }
-    if (this.#httpPort !== 0) return;
-    this.#httpPort = httpPort;
+    if (!portsUnknown(this.#listeners)) return;
+    this.#listeners = { ...this.#listeners, ...portsFound(this.#listeners, found) };
     while (this.list.length < this.#wanted) {
       const next = newBridge(this.list.length);
       this.list.push(next);
@@ -212,16 +209,23 @@ export class Bridges {
   #launch(bridge: Bridge): void {
     const id = `bridge-${randomBytes(4).toString("hex")}`;
     const token = randomBytes(24).toString("base64url");
-    const { launcher, store, feed, controlAddress, httpHost } = this.#parts;
-    const boot = BridgeBoot.toJSON({ bridgeId: id, controlAddress, token, httpHost, httpPort: this.#httpPort });
+    const { launcher, store, feed, controlAddress } = this.#parts;
+    const { h2cPort, httpsPort, ...listeners } = this.#listeners;
+    const boot = BridgeBoot.toJSON({
+      bridgeId: id,
+      controlAddress,
+      token,
+      ...listeners,
+      h2cPort: h2cPort ?? undefined,
+      httpsPort: httpsPort ?? undefined,
+    });
     const process = launcher.launch({ id, program: "bridge", boot, env: {} });
     const record: BridgeRecord = {
       id,
       pid: process.pid,
       processStart: process.start,
       tokenHash: tokenHash(token).toString("hex"),
-      httpHost,
-      httpPort: this.#httpPort,
+      ...this.#listeners,
     };
     bridge.state = "launching";
     feed.expect(id, false);
@@ -286,18 +290,33 @@ function newBridge(slot: number): Bridge {
   };
 }
 
-/** Throws where another program has the port: bridges share theirs, so that they would not notice. */
-export function probePort(host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once("error", (error: NodeJS.ErrnoException) => reject(portFault(host, port, "HTTP", error)));
-    probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve()));
-  });
+/** What a recorded bridge serves; a record of an earlier version says nothing of what that did not have. */
+function listenersOf({ httpHost, httpPort, h2cPort, httpsPort, tlsCert, tlsKey }: BridgeRecord): Listeners {
+  return { httpHost, httpPort, h2cPort: h2cPort ?? null, httpsPort: httpsPort ?? null, tlsCert: tlsCert ?? "", tlsKey: tlsKey ?? "" };
+}
+
+/** Throws where another program has one of the ports: bridges share theirs, so that they would not notice. */
+async function probePorts(listeners: Listeners): Promise<void> {
+  const { httpHost: host } = listeners;
+  for (const [flag, name] of PORT_FLAGS) {
+    const port = listeners[name];
+    if (port === null || port === 0) continue;
+    await new Promise<void>((resolve, reject) => {
+      const probe = createServer();
+      probe.once("error", (error: NodeJS.ErrnoException) => reject(portFault(host, port, flag, error)));
+      probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve()));
+    });
+  }
 }
 
 /** The fault of a port that cannot be listened on. */
-export function portFault(host: string, port: number, what: "HTTP" | "control" | "admin", error: NodeJS.ErrnoException): HeadgateError {
-  const flag = `--${what.toLowerCase()}-port`;
+export function portFault(
+  host: string,
+  port: number,
+  name: (typeof PORT_FLAGS)[number][0] | "control-port" | "admin-port",
+  error: NodeJS.ErrnoException,
+): HeadgateError {
+  const flag = `--${name}`;
   if (error.code === "EADDRINUSE") {
     return new HeadgateError(
       fault(
@@ -310,7 +329,10 @@ export function portFault(host: string, port: number, what: "HTTP" | "control" |
       },
     );
   }
-  return new HeadgateError(fault("bind_refused", `${what} cannot listen on ${host}:${port}: ${error.message}`, { port: String(port) }), {
-    cause: error,
-  });
+  return new HeadgateError(
+    fault("bind_refused", `${flag}: nothing can listen on ${host}:${port}: ${error.message}`, { port: String(port) }),
+    {
+      cause: error,
+    },
+  );
 }

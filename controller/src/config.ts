@@ -3,11 +3,11 @@
 import { parseArgs } from "node:util";
 import { resolve } from "node:path";
 import { HeadgateError, LIMITS, fault } from "@headgate/core";
+import { type Listeners, listenersProblem } from "./model/listeners.ts";
 
 /** Settings of a controller. */
 export interface Config {
-  readonly httpHost: string;
-  readonly httpPort: number;
+  readonly listeners: Listeners;
   readonly controlPort: number;
   readonly adminPort: number;
   readonly stateDir: string;
@@ -24,6 +24,10 @@ export interface Config {
 const DEFAULTS = {
   "http-host": "127.0.0.1",
   "http-port": "8000",
+  "h2c-port": "",
+  "https-port": "",
+  "tls-cert": "",
+  "tls-key": "",
   "control-port": "8001",
   "admin-port": "8002",
   "state-dir": ".headgate",
@@ -65,9 +69,20 @@ export function readConfig(argv: readonly string[], env: Readonly<Record<string,
       ),
     );
   }
-  return {
+  const optional = (name: "h2c-port" | "https-port"): number | null => (text(name) === "" ? null : number(name, 0, 65_535));
+  const file = (name: "tls-cert" | "tls-key"): string => (text(name) === "" ? "" : resolve(text(name)));
+  const listeners: Listeners = {
     httpHost,
     httpPort: number("http-port", 0, 65_535),
+    h2cPort: optional("h2c-port"),
+    httpsPort: optional("https-port"),
+    tlsCert: file("tls-cert"),
+    tlsKey: file("tls-key"),
+  };
+  const problem = listenersProblem(listeners);
+  if (problem !== null) throw new HeadgateError(problem);
+  return {
+    listeners,
     controlPort: number("control-port", 0, 65_535),
     adminPort: number("admin-port", 0, 65_535),
     stateDir: resolve(text("state-dir")),

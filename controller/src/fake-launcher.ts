@@ -68,7 +68,7 @@ export class FakeLauncher implements Launcher {
     const { bridgeId, controlAddress, token } = BridgeBoot.fromJSON(fake.boot);
     using channel = openChannel({ address: controlAddress, token });
     const out = new Outbox<WatchRoutingRequest>({ newestOnly: false });
-    out.push({ kind: { $case: "hello", value: { bridgeId, pid: fake.pid, httpPort: 8_080 } } });
+    out.push({ kind: { $case: "hello", value: { bridgeId, pid: fake.pid, httpPort: 8_080, h2cPort: 0, httpsPort: 0 } } });
     for await (const { kind } of channel.client(RoutingServiceDefinition).watchRouting(out, { signal })) {
       if (kind?.$case === "drain") return { code: 0, signal: null };
       if (kind?.$case !== "table") continue;

@@ -13,11 +13,13 @@ import { attachmentService } from "./attachment.ts";
 import { Bridges, portFault } from "./bridges.ts";
 import { Cluster } from "./cluster.ts";
 import { type Config, readConfig } from "./config.ts";
+import { type ServedUrls, servedUrls } from "./model/listeners.ts";
 import { LocalLauncher } from "./local-launcher.ts";
 import { cutLogs } from "./logs.ts";
 import { RoutingFeed } from "./routing-feed.ts";
 import { serveRpc } from "./rpc-servers.ts";
 import { openSqliteStore } from "./sqlite-store.ts";
+import { checkTlsFiles } from "./tls-files.ts";
 import { type InstanceFile, instancePid, openStateDir, removeInstanceFile, writeInstanceFile } from "./state-dir.ts";
 
 const CUT_LOGS_MS = 10_000;
@@ -44,7 +46,7 @@ const version = String(JSON.parse(readFileSync(new URL("../package.json", import
 
 function listenAdmin(server: Server, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => reject(portFault("127.0.0.1", port, "admin", error)));
+    server.once("error", (error: NodeJS.ErrnoException) => reject(portFault("127.0.0.1", port, "admin-port", error)));
     // An AddressInfo, as it listens on a port and not on a path.
     server.listen(port, "127.0.0.1", () => resolve((server.address() as AddressInfo).port));
   });
@@ -52,6 +54,7 @@ function listenAdmin(server: Server, port: number): Promise<number> {
 
 async function main(config: Config): Promise<void> {
   const startedAtMs = Date.now();
+  checkTlsFiles(config.listeners);
   const dir = openStateDir(config.stateDir);
   const store = openSqliteStore(dir.storeFile, () => instancePid(dir));
   const { stored } = store;
@@ -84,13 +87,12 @@ async function main(config: Config): Promise<void> {
     store,
     feed: cluster.feed,
     controlAddress: `unix:${controlSocket}`,
-    httpHost: config.httpHost,
     log,
     changed: () => undefined,
   });
 
   let adminUrl = "";
-  const httpUrl = (): string => `http://${config.httpHost}:${bridges.httpPort}`;
+  const urls = (): ServedUrls => servedUrls(bridges.listeners);
   let ending: Promise<void> | null = null;
   /** Ends everything but this process. */
   const shutdown = (force: boolean): Promise<void> => {
@@ -119,7 +121,10 @@ async function main(config: Config): Promise<void> {
     logDir: dir.logDir,
     version,
     startedAtMs,
-    urls: () => ({ httpUrl: httpUrl(), adminUrl }),
+    urls: () => {
+      const { httpUrl, h2cUrl, httpsUrl } = urls();
+      return { httpUrl, h2cUrl: h2cUrl ?? "", httpsUrl: httpsUrl ?? "", adminUrl };
+    },
     shutdown,
   };
   let adminPort: number;
@@ -141,7 +146,7 @@ async function main(config: Config): Promise<void> {
     );
     const admin = createAdminServer({ token: dir.token, healthy: () => bridges.ready, status: () => instanceStatus(api) });
     adminPort = await listenAdmin(admin, config.adminPort);
-    await bridges.start(config.bridges, config.httpPort, stored.bridges);
+    await bridges.start(config.bridges, config.listeners, stored.bridges);
     cluster.start();
   } catch (error) {
     // Nothing half-made stays: what was adopted goes on as it was, what was started here ends.
@@ -173,7 +178,7 @@ async function main(config: Config): Promise<void> {
     pid: process.pid,
     version,
     controlAddress: `127.0.0.1:${controlPort}`,
-    httpUrl: httpUrl(),
+    ...urls(),
     adminUrl,
     root: config.root,
     startedAtMs,

@@ -24,6 +24,10 @@ export interface InstanceFile {
   readonly version: string;
   readonly controlAddress: string;
   readonly httpUrl: string;
+  /** Null: not served. */
+  readonly h2cUrl: string | null;
+  /** Null: not served. */
+  readonly httpsUrl: string | null;
   readonly adminUrl: string;
   readonly root: string;
   readonly startedAtMs: number;

@@ -30,6 +30,11 @@ export interface BridgeRecord {
   readonly tokenHash: string;
   readonly httpHost: string;
   readonly httpPort: number;
+  /** What else it serves; left out: nothing. */
+  readonly h2cPort?: number | null;
+  readonly httpsPort?: number | null;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
 }
 
 /** A request id and what was answered. */

@@ -56,7 +56,6 @@ export async function startTestInstance(options: { readonly constructorTimeoutMs
     store,
     feed: cluster.feed,
     controlAddress: socket,
-    httpHost: "127.0.0.1",
     log: () => undefined,
     changed: () => undefined,
   });
@@ -70,7 +69,7 @@ export async function startTestInstance(options: { readonly constructorTimeoutMs
         logDir: root,
         version: "0.0.0",
         startedAtMs: 1,
-        urls: () => ({ httpUrl: "http://127.0.0.1:8080", adminUrl: "http://127.0.0.1:8081" }),
+        urls: () => ({ httpUrl: "http://127.0.0.1:8080", h2cUrl: "", httpsUrl: "", adminUrl: "http://127.0.0.1:8081" }),
         shutdown: async (force) => {
           await bridges.drain(force);
           await cluster.endReplicas(force, AbortSignal.timeout(10_000));
@@ -86,7 +85,7 @@ export async function startTestInstance(options: { readonly constructorTimeoutMs
     },
     [socket, "127.0.0.1:0"],
   );
-  await bridges.start(2, 0, stored.bridges);
+  await bridges.start(2, { httpHost: "127.0.0.1", httpPort: 0, h2cPort: null, httpsPort: null, tlsCert: "", tlsKey: "" }, stored.bridges);
   cluster.start();
   while (!bridges.ready) await new Promise((resolve) => setTimeout(resolve, 2));
   const address = `127.0.0.1:${rpc.ports[1]}`;

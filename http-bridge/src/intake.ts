@@ -5,7 +5,7 @@ import { randomBytes } from "node:crypto";
 import { Call, type CallSink, type LiveEndpoint, type Router } from "@headgate/client/data-plane";
 import { type Fault, fault } from "@headgate/core";
 import { RequestFields } from "./model/fields.ts";
-import { bodyTooLarge, fieldsProblem, pathLength, requestIdOf, targetProblem } from "./model/request.ts";
+import { type MeasuredHead, bodyTooLarge, fieldsProblem, headProblem, pathLength, requestIdOf, targetProblem } from "./model/request.ts";
 
 /**
  * What is to be done with a request. "call": it goes to `endpoint`. "own": it asks for one of Headgate's own paths, `path`.
@@ -36,8 +36,11 @@ export class Intake {
     this.#router = router;
   }
 
-  /** Looks at a request. `rawHeaders` are names and values in turn; `hostNeeded`: the protocol's version asks for a Host. */
-  look(method: string, target: string, rawHeaders: readonly string[], hostNeeded: boolean): Verdict {
+  /**
+   * Looks at a request. `rawHeaders` are names and values in turn; `hostNeeded`: the protocol's version asks for a Host;
+   * `measured`: what is known of the head where no parser has held it to the limits, else null.
+   */
+  look(method: string, target: string, rawHeaders: readonly string[], hostNeeded: boolean, measured: MeasuredHead | null): Verdict {
     const { fields } = this;
     fields.read(rawHeaders);
     this.requestId = requestIdOf(fields.requestId, `${this.#idPrefix}-${(this.#idCount++).toString(36)}`);
@@ -48,7 +51,10 @@ export class Intake {
     const path = end === target.length ? target : target.slice(0, end);
     this.path = path;
     if (target === "*" && method === "OPTIONS") return this.#allowed("OPTIONS");
-    const problem = fieldsProblem(fields, rawHeaders.length / 2, hostNeeded) ?? targetProblem(target, path);
+    const problem =
+      (measured === null ? null : headProblem(measured)) ??
+      fieldsProblem(fields, rawHeaders.length / 2, hostNeeded) ??
+      targetProblem(target, path);
     if (problem !== null) return this.#refused(problem);
 
     // Headgate's own paths come before any endpoint's.

@@ -3,14 +3,15 @@
 
 import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
-import { type Fault, LIMITS, fault } from "@headgate/core";
+import { type Fault, fault } from "@headgate/core";
 import type { Exchange } from "./exchange.ts";
+import { headerTooLarge } from "./model/request.ts";
 import { problem } from "./model/response.ts";
 
 function faultOf(code: string | undefined): Fault {
   switch (code) {
     case "HPE_HEADER_OVERFLOW":
-      return fault("headers_too_large", `the header section is larger than ${LIMITS.headerBytes} bytes`, { limit: "headerBytes" });
+      return headerTooLarge();
     case "HPE_CHUNK_EXTENSIONS_OVERFLOW":
       return fault("malformed_request", "the chunk extensions are too large");
     case "ERR_HTTP_REQUEST_TIMEOUT":

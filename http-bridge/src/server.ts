@@ -3,14 +3,11 @@
 
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
 import type { Socket } from "node:net";
-import type { Router } from "@headgate/client/data-plane";
 import { LIMITS } from "@headgate/core";
-import type { BridgeState } from "./bridge-state.ts";
 import { Exchange } from "./exchange.ts";
 import { Http1Responder } from "./http1.ts";
-import { Intake } from "./intake.ts";
 import { answerMalformed } from "./malformed.ts";
-import { serve } from "./serve.ts";
+import { type Surroundings, serve } from "./serve.ts";
 
 /** A connection and what was asked on it last; where the caller pipelines, what was asked before it too. */
 interface Connection extends Socket {
@@ -18,14 +15,13 @@ interface Connection extends Socket {
 }
 
 /** A bridge's HTTP server. Not listening yet. */
-export function createBridgeServer(router: Router, state: BridgeState): Server {
-  const intake = new Intake(router);
-  const surroundings = { router, intake, state };
+export function createBridgeServer(surroundings: Surroundings): Server {
+  const { router, intake, state } = surroundings;
 
   function onRequest(req: IncomingMessage, res: ServerResponse): void {
     const target = req.url ?? "";
     const method = req.method ?? "GET";
-    const verdict = intake.look(method, target, req.rawHeaders, req.httpVersionMinor >= 1);
+    const verdict = intake.look(method, target, req.rawHeaders, req.httpVersionMinor >= 1, null);
     const responder = new Http1Responder(req, res, intake.fields.chunked || intake.fields.contentLength > 0);
     const exchange = new Exchange(responder, method, intake.requestId, router);
     responder.exchange = exchange;

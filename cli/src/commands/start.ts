@@ -34,8 +34,8 @@ export async function start(world: World, globals: GlobalOptions, options: Start
     await endLocal(world, instance);
     throw error;
   }
-  const { httpUrl, adminUrl, controlAddress, stateDir, pid } = controller;
-  await show(world, globals, { httpUrl, adminUrl, controlAddress, stateDir, pid }, () =>
+  const { httpUrl, h2cUrl, httpsUrl, adminUrl, controlAddress, stateDir, pid } = controller;
+  await show(world, globals, { httpUrl, h2cUrl, httpsUrl, adminUrl, controlAddress, stateDir, pid }, () =>
     banner(controller, Math.round(performance.now() - beganMs), example, detach),
   );
   if (detach) {
@@ -53,7 +53,7 @@ async function createExamples(world: World, { control }: LocalInstance): Promise
 }
 
 function banner(
-  { httpUrl, adminUrl, controlAddress, stateDir }: LocalInstance["controller"],
+  { httpUrl, h2cUrl, httpsUrl, adminUrl, controlAddress, stateDir }: LocalInstance["controller"],
   tookMs: number,
   example: boolean,
   detached: boolean,
@@ -79,6 +79,8 @@ function banner(
     `  Headgate serves (ready in ${tookMs} ms)`,
     "",
     `    HTTP     ${httpUrl}`,
+    ...(h2cUrl === null ? [] : [`    h2c      ${h2cUrl}  (HTTP/2 by prior knowledge)`]),
+    ...(httpsUrl === null ? [] : [`    HTTPS    ${httpsUrl}`]),
     `    admin    ${adminUrl}`,
     `    control  ${controlAddress}  (gRPC)`,
     `    state    ${stateDir}`,

@@ -28,7 +28,10 @@ async function interrupted(signal: AbortSignal): Promise<boolean> {
 }
 
 /** The status as people read it. */
-export function statusText({ httpUrl, adminUrl, controller, bridges, backends, endpoints }: InstanceStatus, nowMs: number): string {
+export function statusText(
+  { httpUrl, h2cUrl, httpsUrl, adminUrl, controller, bridges, backends, endpoints }: InstanceStatus,
+  nowMs: number,
+): string {
   const processes = renderTable(
     ["process", "state", "pid", "in flight", "restarts", "memory"],
     [
@@ -43,7 +46,8 @@ export function statusText({ httpUrl, adminUrl, controller, bridges, backends, e
       ]),
     ],
   );
-  const head = `headgate ${controller.version}  HTTP ${httpUrl}  admin ${adminUrl}  up ${showAge(controller.startedAtMs, nowMs)}  revision ${controller.revision}`;
+  const served = [`HTTP ${httpUrl}`, ...(h2cUrl === null ? [] : [`h2c ${h2cUrl}`]), ...(httpsUrl === null ? [] : [`HTTPS ${httpsUrl}`])];
+  const head = `headgate ${controller.version}  ${served.join("  ")}  admin ${adminUrl}  up ${showAge(controller.startedAtMs, nowMs)}  revision ${controller.revision}`;
   const parts = [head, processes, backendTable(backends)];
   if (backends.some(({ replicas }) => replicas.length > 0)) parts.push(replicaTable(backends, nowMs));
   parts.push(endpointTable(endpoints));

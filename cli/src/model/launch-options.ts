@@ -6,6 +6,10 @@ import { type Refusal, type Result, err, fault, ok } from "@headgate/core";
 export interface LaunchWords {
   readonly httpHost?: string;
   readonly httpPort?: string;
+  readonly h2cPort?: string;
+  readonly httpsPort?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
   readonly controlPort?: string;
   readonly adminPort?: string;
   readonly bridges?: string;
@@ -16,6 +20,10 @@ export interface LaunchWords {
 export interface LaunchNumbers {
   readonly httpHost?: string;
   readonly httpPort?: number;
+  readonly h2cPort?: number;
+  readonly httpsPort?: number;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
   readonly controlPort?: number;
   readonly adminPort?: number;
   readonly bridges?: number;
@@ -24,6 +32,8 @@ export interface LaunchNumbers {
 
 const BOUNDS = {
   httpPort: ["--http-port", 0, 65_535],
+  h2cPort: ["--h2c-port", 0, 65_535],
+  httpsPort: ["--https-port", 0, 65_535],
   controlPort: ["--control-port", 0, 65_535],
   adminPort: ["--admin-port", 0, 65_535],
   bridges: ["--bridges", 1, 64],
@@ -34,7 +44,9 @@ const BOUNDS = {
 export function parseLaunchWords(words: LaunchWords): Result<LaunchNumbers, Refusal> {
   const numbers: { -readonly [K in keyof LaunchNumbers]: LaunchNumbers[K] } = {};
   if (words.httpHost !== undefined) numbers.httpHost = words.httpHost;
-  for (const field of ["httpPort", "controlPort", "adminPort", "bridges", "spares"] as const) {
+  if (words.tlsCert !== undefined) numbers.tlsCert = words.tlsCert;
+  if (words.tlsKey !== undefined) numbers.tlsKey = words.tlsKey;
+  for (const field of ["httpPort", "h2cPort", "httpsPort", "controlPort", "adminPort", "bridges", "spares"] as const) {
     const word = words[field];
     if (word === undefined) continue;
     const [flag, min, max] = BOUNDS[field];

@@ -32,11 +32,35 @@ export function targetProblem(target: string, path: string): Fault | null {
 
 /** What is wrong with a header section; null: nothing. `hostNeeded`: HTTP/1.0 knows requests without Host, HTTP/1.1 does not. */
 export function fieldsProblem(fields: RequestFields, count: number, hostNeeded: boolean): Fault | null {
-  if (count > LIMITS.headerFields) {
-    return fault("headers_too_large", `there are more than ${LIMITS.headerFields} header fields`, { limit: "headerFields" });
-  }
+  if (count > LIMITS.headerFields) return tooManyFields();
   if (hostNeeded && !fields.hasHost) return fault("malformed_request", "there is no Host field");
   return fields.problem === null ? null : fault("malformed_request", fields.problem);
+}
+
+/** What is known of a head that no parser has held to the limits. */
+export interface MeasuredHead {
+  /** Fields that were sent. */
+  readonly count: number;
+  /** Bytes of the target, names and values. */
+  readonly bytes: number;
+  /** What is wrong with it already; null: nothing. */
+  readonly problem: string | null;
+}
+
+/** What is wrong with a head that was measured; null: nothing. */
+export function headProblem({ count, bytes, problem }: MeasuredHead): Fault | null {
+  if (bytes > LIMITS.headerBytes) return headerTooLarge();
+  if (count > LIMITS.headerFields) return tooManyFields();
+  return problem === null ? null : fault("malformed_request", problem);
+}
+
+/** The refusal of a header section over the limit. */
+export function headerTooLarge(): Fault {
+  return fault("headers_too_large", `the header section is larger than ${LIMITS.headerBytes} bytes`, { limit: "headerBytes" });
+}
+
+function tooManyFields(): Fault {
+  return fault("headers_too_large", `there are more than ${LIMITS.headerFields} header fields`, { limit: "headerFields" });
 }
 
 /** The refusal of a body over an endpoint's limit. */

@@ -10,6 +10,7 @@ const HOP = new Set([
   "trailer",
   "transfer-encoding",
   "upgrade",
+  "http2-settings",
   "content-length",
   "x-request-id",
 ]);

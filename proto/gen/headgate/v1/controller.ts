@@ -339,6 +339,10 @@ export interface GetStatusResponse {
   httpUrl: string;
   /** Where the admin HTTP is served, such as "http://127.0.0.1:8002". */
   adminUrl: string;
+  /** Where HTTP/2 is served without TLS, such as "http://127.0.0.1:8080"; empty: it is not. */
+  h2cUrl: string;
+  /** Where HTTP/1.1 and HTTP/2 are served over TLS, such as "https://127.0.0.1:8443"; empty: they are not. */
+  httpsUrl: string;
 }
 
 /** StreamLogsRequest asks for what replicas and bridges wrote. */
@@ -2967,7 +2971,16 @@ export const ControllerStatus: MessageFns<ControllerStatus> = {
 };
 
 function createBaseGetStatusResponse(): GetStatusResponse {
-  return { controller: undefined, bridges: [], backends: [], endpoints: [], httpUrl: "", adminUrl: "" };
+  return {
+    controller: undefined,
+    bridges: [],
+    backends: [],
+    endpoints: [],
+    httpUrl: "",
+    adminUrl: "",
+    h2cUrl: "",
+    httpsUrl: "",
+  };
 }
 
 export const GetStatusResponse: MessageFns<GetStatusResponse> = {
@@ -2989,6 +3002,12 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     }
     if (message.adminUrl !== "") {
       writer.uint32(50).string(message.adminUrl);
+    }
+    if (message.h2cUrl !== "") {
+      writer.uint32(58).string(message.h2cUrl);
+    }
+    if (message.httpsUrl !== "") {
+      writer.uint32(66).string(message.httpsUrl);
     }
     return writer;
   },
@@ -3054,6 +3073,22 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
             message.adminUrl = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.h2cUrl = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.httpsUrl = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3088,6 +3123,16 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
         : isSet(object.admin_url)
         ? globalThis.String(object.admin_url)
         : "",
+      h2cUrl: isSet(object.h2cUrl)
+        ? globalThis.String(object.h2cUrl)
+        : isSet(object.h2c_url)
+        ? globalThis.String(object.h2c_url)
+        : "",
+      httpsUrl: isSet(object.httpsUrl)
+        ? globalThis.String(object.httpsUrl)
+        : isSet(object.https_url)
+        ? globalThis.String(object.https_url)
+        : "",
     };
   },
 
@@ -3111,6 +3156,12 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     if (message.adminUrl !== "") {
       obj.adminUrl = message.adminUrl;
     }
+    if (message.h2cUrl !== "") {
+      obj.h2cUrl = message.h2cUrl;
+    }
+    if (message.httpsUrl !== "") {
+      obj.httpsUrl = message.httpsUrl;
+    }
     return obj;
   },
 
@@ -3127,6 +3178,8 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     message.endpoints = object.endpoints?.map((e) => EndpointStatus.fromPartial(e)) || [];
     message.httpUrl = object.httpUrl ?? "";
     message.adminUrl = object.adminUrl ?? "";
+    message.h2cUrl = object.h2cUrl ?? "";
+    message.httpsUrl = object.httpsUrl ?? "";
     return message;
   },
 };

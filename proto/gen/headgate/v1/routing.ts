@@ -36,6 +36,10 @@ export interface RoutingHello {
   pid: number;
   /** Port on which the bridge serves HTTP. */
   httpPort: number;
+  /** Port on which it serves HTTP/2 without TLS; 0: it does not. */
+  h2cPort: number;
+  /** Port on which it serves HTTP/1.1 and HTTP/2 over TLS; 0: it does not. */
+  httpsPort: number;
 }
 
 /** RoutingAck says which table is in force in the receiver. */
@@ -131,6 +135,18 @@ export interface BridgeBoot {
   httpHost: string;
   /** Port to serve HTTP on; 0: any free one, told in RoutingHello. */
   httpPort: number;
+  /** Port to serve HTTP/2 without TLS on; 0: any free one; not set: it is not served. */
+  h2cPort?:
+    | number
+    | undefined;
+  /** Port to serve HTTP/1.1 and HTTP/2 over TLS on; 0: any free one; not set: it is not served. */
+  httpsPort?:
+    | number
+    | undefined;
+  /** PEM file with the certificate and those between it and its authority; with https_port alone. */
+  tlsCert: string;
+  /** PEM file with the certificate's private key; with https_port alone. */
+  tlsKey: string;
 }
 
 function createBaseWatchRoutingRequest(): WatchRoutingRequest {
@@ -277,7 +293,7 @@ export const WatchRoutingRequest: MessageFns<WatchRoutingRequest> = {
 };
 
 function createBaseRoutingHello(): RoutingHello {
-  return { bridgeId: "", pid: 0, httpPort: 0 };
+  return { bridgeId: "", pid: 0, httpPort: 0, h2cPort: 0, httpsPort: 0 };
 }
 
 export const RoutingHello: MessageFns<RoutingHello> = {
@@ -290,6 +306,12 @@ export const RoutingHello: MessageFns<RoutingHello> = {
     }
     if (message.httpPort !== 0) {
       writer.uint32(24).uint32(message.httpPort);
+    }
+    if (message.h2cPort !== 0) {
+      writer.uint32(32).uint32(message.h2cPort);
+    }
+    if (message.httpsPort !== 0) {
+      writer.uint32(40).uint32(message.httpsPort);
     }
     return writer;
   },
@@ -331,6 +353,22 @@ export const RoutingHello: MessageFns<RoutingHello> = {
             message.httpPort = reader.uint32();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.h2cPort = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.httpsPort = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -356,6 +394,16 @@ export const RoutingHello: MessageFns<RoutingHello> = {
         : isSet(object.http_port)
         ? globalThis.Number(object.http_port)
         : 0,
+      h2cPort: isSet(object.h2cPort)
+        ? globalThis.Number(object.h2cPort)
+        : isSet(object.h2c_port)
+        ? globalThis.Number(object.h2c_port)
+        : 0,
+      httpsPort: isSet(object.httpsPort)
+        ? globalThis.Number(object.httpsPort)
+        : isSet(object.https_port)
+        ? globalThis.Number(object.https_port)
+        : 0,
     };
   },
 
@@ -370,6 +418,12 @@ export const RoutingHello: MessageFns<RoutingHello> = {
     if (message.httpPort !== 0) {
       obj.httpPort = Math.round(message.httpPort);
     }
+    if (message.h2cPort !== 0) {
+      obj.h2cPort = Math.round(message.h2cPort);
+    }
+    if (message.httpsPort !== 0) {
+      obj.httpsPort = Math.round(message.httpsPort);
+    }
     return obj;
   },
 
@@ -381,6 +435,8 @@ export const RoutingHello: MessageFns<RoutingHello> = {
     message.bridgeId = object.bridgeId ?? "";
     message.pid = object.pid ?? 0;
     message.httpPort = object.httpPort ?? 0;
+    message.h2cPort = object.h2cPort ?? 0;
+    message.httpsPort = object.httpsPort ?? 0;
     return message;
   },
 };
@@ -1221,7 +1277,17 @@ export const RoutedReplica: MessageFns<RoutedReplica> = {
 };
 
 function createBaseBridgeBoot(): BridgeBoot {
-  return { bridgeId: "", controlAddress: "", token: "", httpHost: "", httpPort: 0 };
+  return {
+    bridgeId: "",
+    controlAddress: "",
+    token: "",
+    httpHost: "",
+    httpPort: 0,
+    h2cPort: undefined,
+    httpsPort: undefined,
+    tlsCert: "",
+    tlsKey: "",
+  };
 }
 
 export const BridgeBoot: MessageFns<BridgeBoot> = {
@@ -1240,6 +1306,18 @@ export const BridgeBoot: MessageFns<BridgeBoot> = {
     }
     if (message.httpPort !== 0) {
       writer.uint32(40).uint32(message.httpPort);
+    }
+    if (message.h2cPort !== undefined) {
+      writer.uint32(48).uint32(message.h2cPort);
+    }
+    if (message.httpsPort !== undefined) {
+      writer.uint32(56).uint32(message.httpsPort);
+    }
+    if (message.tlsCert !== "") {
+      writer.uint32(66).string(message.tlsCert);
+    }
+    if (message.tlsKey !== "") {
+      writer.uint32(74).string(message.tlsKey);
     }
     return writer;
   },
@@ -1297,6 +1375,38 @@ export const BridgeBoot: MessageFns<BridgeBoot> = {
             message.httpPort = reader.uint32();
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.h2cPort = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.httpsPort = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.tlsCert = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.tlsKey = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1332,6 +1442,26 @@ export const BridgeBoot: MessageFns<BridgeBoot> = {
         : isSet(object.http_port)
         ? globalThis.Number(object.http_port)
         : 0,
+      h2cPort: isSet(object.h2cPort)
+        ? globalThis.Number(object.h2cPort)
+        : isSet(object.h2c_port)
+        ? globalThis.Number(object.h2c_port)
+        : undefined,
+      httpsPort: isSet(object.httpsPort)
+        ? globalThis.Number(object.httpsPort)
+        : isSet(object.https_port)
+        ? globalThis.Number(object.https_port)
+        : undefined,
+      tlsCert: isSet(object.tlsCert)
+        ? globalThis.String(object.tlsCert)
+        : isSet(object.tls_cert)
+        ? globalThis.String(object.tls_cert)
+        : "",
+      tlsKey: isSet(object.tlsKey)
+        ? globalThis.String(object.tlsKey)
+        : isSet(object.tls_key)
+        ? globalThis.String(object.tls_key)
+        : "",
     };
   },
 
@@ -1352,6 +1482,18 @@ export const BridgeBoot: MessageFns<BridgeBoot> = {
     if (message.httpPort !== 0) {
       obj.httpPort = Math.round(message.httpPort);
     }
+    if (message.h2cPort !== undefined) {
+      obj.h2cPort = Math.round(message.h2cPort);
+    }
+    if (message.httpsPort !== undefined) {
+      obj.httpsPort = Math.round(message.httpsPort);
+    }
+    if (message.tlsCert !== "") {
+      obj.tlsCert = message.tlsCert;
+    }
+    if (message.tlsKey !== "") {
+      obj.tlsKey = message.tlsKey;
+    }
     return obj;
   },
 
@@ -1365,6 +1507,10 @@ export const BridgeBoot: MessageFns<BridgeBoot> = {
     message.token = object.token ?? "";
     message.httpHost = object.httpHost ?? "";
     message.httpPort = object.httpPort ?? 0;
+    message.h2cPort = object.h2cPort ?? undefined;
+    message.httpsPort = object.httpsPort ?? undefined;
+    message.tlsCert = object.tlsCert ?? "";
+    message.tlsKey = object.tlsKey ?? "";
     return message;
   },
 };

@@ -1,0 +1,90 @@
+// A request of HTTP/2 and its way back: a stream of node:http2 behind the Responder port. What a connection may do stands in
+// http2-server.ts. No push, and no trailers unless the handler has sent some.
+
+import { type ServerHttp2Stream, constants } from "node:http2";
+import type { Exchange } from "./exchange.ts";
+import { http2Answer } from "./model/http2-fields.ts";
+import { type FieldList, type ResponseFields, hasBody } from "./model/response.ts";
+import type { Responder } from "./responder.ts";
+
+const { NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = constants;
+
+/** One request of HTTP/2. */
+export class Http2Responder implements Responder {
+  readonly incoming: ServerHttp2Stream;
+  readonly outgoing: ServerHttp2Stream;
+  /** Whether the request is here to its end. */
+  received: boolean;
+  /** When it began to come, on performance.now()'s scale. */
+  readonly since: number;
+  /** Set once the request was looked at. */
+  exchange: Exchange | null = null;
+  readonly #method: string;
+  #trailers: Record<string, string[]> = {};
+
+  constructor(stream: ServerHttp2Stream, method: string, since: number) {
+    this.incoming = stream;
+    this.outgoing = stream;
+    this.received = stream.endAfterHeaders;
+    this.since = since;
+    this.#method = method;
+    if (!this.received) {
+      stream.once("end", () => {
+        this.received = true;
+      });
+    }
+  }
+
+  get begun(): boolean {
+    return this.outgoing.headersSent;
+  }
+
+  whole(status: number, fields: ResponseFields, body: Buffer | null, requestId: string, extra: FieldList | null): void {
+    const { outgoing } = this;
+    if (outgoing.destroyed || outgoing.closed) return;
+    const list = http2Answer(status, fields.list, requestId, extra?.list ?? null);
+    if (status !== 204 && status !== 304) list.push("content-length", String(body?.length ?? 0));
+    if (body !== null && body.length > 0 && hasBody(this.#method, status)) {
+      outgoing.respond(list);
+      outgoing.end(body);
+    } else outgoing.respond(list, { endStream: true });
+    if (!this.received) outgoing.once("finish", () => this.#stopBody());
+  }
+
+  start(status: number, fields: ResponseFields, requestId: string, extra: FieldList | null): void {
+    const { outgoing } = this;
+    if (outgoing.destroyed || outgoing.closed) return;
+    const list = http2Answer(status, fields.list, requestId, extra?.list ?? null);
+    outgoing.respond(list, { waitForTrailers: true });
+    // Without fields this is the end of the stream and nothing else.
+    outgoing.once("wantTrailers", () => {
+      outgoing.sendTrailers(this.#trailers);
+      if (!this.received) this.#stopBody();
+    });
+  }
+
+  trailers({ list }: ResponseFields): void {
+    const trailers: Record<string, string[]> = Object.create(null);
+    for (let i = 0; i + 1 < list.length; i += 2) (trailers[list[i] ?? ""] ??= []).push(list[i + 1] ?? "");
+    this.#trailers = trailers;
+  }
+
+  /**
+   * The caller need not go on with a body that nobody reads (RFC 9113, section 8.1). In the next turn, as nghttp2 drops what
+   * it has not yet sent of a stream that is being reset.
+   */
+  #stopBody(): void {
+    const { outgoing } = this;
+    setImmediate(() => {
+      if (!this.received && !outgoing.destroyed) outgoing.close(NGHTTP2_NO_ERROR);
+    });
+  }
+
+  cutOff(): void {
+    this.outgoing.close(NGHTTP2_INTERNAL_ERROR);
+  }
+
+  distrust(): void {
+    // What is wrong with a stream says nothing of the others on its connection.
+  }
+}
