@@ -13,6 +13,7 @@ export class CallTable {
   #mask = FIRST_SIZE - 1;
   #count = 0;
   #nextId = 1;
+  #wrapped = false;
 
   get size(): number {
     return this.#count;
@@ -34,6 +35,11 @@ export class CallTable {
   get(id: number): Call | null {
     const call = this.#slots[id & this.#mask] ?? null;
     return call !== null && call.streamId === id ? call : null;
+  }
+
+  /** Whether a number was ever given to a call. */
+  knew(id: number): boolean {
+    return id !== 0 && (id < this.#nextId || this.#wrapped);
   }
 
   /** Takes a call out; false: it was not in. */
@@ -60,7 +66,11 @@ export class CallTable {
   }
 
   #step(): void {
-    this.#nextId = this.#nextId >= LAST_ID ? 1 : this.#nextId + 1;
+    if (this.#nextId < LAST_ID) this.#nextId++;
+    else {
+      this.#nextId = 1;
+      this.#wrapped = true;
+    }
   }
 
   /** Numbers that differ modulo the old size differ modulo the new one. */

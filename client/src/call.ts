@@ -49,8 +49,10 @@ export class Call implements RequestHeadInit, Due<Call> {
   /** The messages of a call that asks for a WebSocket; null: it asks for none. Given before the call is dispatched. */
   lane: MessageLane | null = null;
 
-  /** Pieces of the body that were not sent yet. For a replayable call they stay until the answer begins. */
+  /** Pieces of the body that were not sent yet. A body that is sent in one frame stays here. */
   pieces: Buffer[] = [];
+  /** Pieces that were sent before the replica gave credit for more: it may not have taken the call. Null: none. */
+  held: Buffer[] | null = null;
   /** Whether all pieces of the body were given. */
   bodyEnded = true;
   /** Fields after the body, names in lower case and values in turn; there when the body has ended. */
@@ -72,6 +74,8 @@ export class Call implements RequestHeadInit, Due<Call> {
   answered = false;
   /** Bytes of body that may still be sent. */
   sendCredit: number = LIMITS.streamWindowBytes;
+  /** Bytes of the answer that the replica may still send. */
+  window: number = LIMITS.streamWindowBytes;
   /** Bytes of the answer that were consumed and not yet granted again. */
   consumed = 0;
 

@@ -22,8 +22,12 @@ export interface Link {
   cancel(call: Call): void;
   /** The caller has taken that many bytes of the answer. */
   consumed(call: Call, bytes: number): void;
-  /** The calls that run. */
-  calls(): IterableIterator<Call>;
+  /** Whether the replica is known to answer pings. */
+  readonly answersPings: boolean;
+  /** Asks the replica for a sign that it hears; it comes as heard(). */
+  ping(): void;
+  /** After room(): whether more calls wait for the replica. */
+  answerRoom(more: boolean): void;
   /** Ends the link; its calls are told as ended(). */
   close(): void;
 }
@@ -36,10 +40,16 @@ export interface LinkEvents {
   finished(call: Call): void;
   /** The replica gave a fault instead of an answer, or in the middle of one. */
   failed(call: Call, fault: Fault): void;
+  /** The replica said something, whatever it was. */
+  heard(): void;
+  /** The replica keeps places for so many calls; answerRoom() says what becomes of them. */
+  room(places: number): void;
   /** That many calls ended with one message of the replica. */
   answered(calls: number): void;
   /** The replica takes no new calls. */
   draining(): void;
-  /** The connection is gone, with the calls that were on it. Once. */
-  ended(lost: readonly Call[]): void;
+  /** The connection was lost with the call on it; others go on. */
+  lost(call: Call): void;
+  /** The connection is gone, with the calls that were on it. Once. `broken`: because the replica broke the contract. */
+  ended(lost: readonly Call[], broken: boolean): void;
 }

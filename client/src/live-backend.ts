@@ -3,17 +3,22 @@
 
 import { LIMITS, type Fault, fault } from "@headgate/core";
 import type { Call } from "./call.ts";
-import { LiveReplica, type ReplicaEvents } from "./live-replica.ts";
+import { LOOK_MS, LiveReplica, type ReplicaEvents } from "./live-replica.ts";
 import type { DeadlineWheel } from "./model/deadlines.ts";
 import { keepsGathering, pickReplica } from "./model/picker.ts";
 import { FULL_BUDGET, deposit, mayRetry, withdraw } from "./model/retry.ts";
 import type { TableBackend } from "./model/table.ts";
 import { WaitingRoom, type Work } from "./waiting-room.ts";
 
+/** A deadline that leaves less than this is too short to say anything of the replica that it passed on, in milliseconds. */
+const STRIKE_MIN_MS = 100;
+
 /** A backend that calls can be sent to. */
 export class LiveBackend implements ReplicaEvents, Work {
   readonly name: string;
-  done = 0;
+  /** Calls that its replicas have answered, and those that their callers have taken back from them. */
+  #answers = 0;
+  #left = 0;
   #table: TableBackend;
   #replicas: LiveReplica[] = [];
   readonly #waiting: WaitingRoom;
@@ -22,6 +27,7 @@ export class LiveBackend implements ReplicaEvents, Work {
   #budget = FULL_BUDGET;
   #dispatches = 0;
   #order = 0;
+  #lookAt = 0;
   #draining = false;
   readonly #random: () => number;
 
@@ -35,6 +41,10 @@ export class LiveBackend implements ReplicaEvents, Work {
     this.update(table);
   }
 
+  get done(): number {
+    return this.#answers + this.#left;
+  }
+
   get running(): number {
     return this.#replicas.reduce((sum, replica) => sum + replica.inFlight, 0);
   }
@@ -46,15 +56,17 @@ export class LiveBackend implements ReplicaEvents, Work {
   /** Takes what a newer table says of this backend. */
   update(table: TableBackend): void {
     this.#table = table;
+    const { maxConcurrentQueries } = table;
     const wanted = new Map(table.replicas.map((replica) => [replica.id, replica]));
     const kept: LiveReplica[] = [];
     for (const replica of this.#replicas) {
       if (wanted.get(replica.id)?.address === replica.address) {
+        replica.limitTo(maxConcurrentQueries);
         kept.push(replica);
         wanted.delete(replica.id);
       } else replica.leave();
     }
-    for (const replica of wanted.values()) kept.push(new LiveReplica(replica, this));
+    for (const replica of wanted.values()) kept.push(new LiveReplica(replica, maxConcurrentQueries, this));
     this.#replicas = kept;
     this.available();
   }
@@ -70,25 +82,31 @@ export class LiveBackend implements ReplicaEvents, Work {
 
   /** Ends a call for a reason of the caller's: it left. The sink hears nothing. */
   abandon(call: Call): void {
-    if (this.#takeBack(call)) this.done++;
+    if (this.#takeBack(call)) this.#left++;
   }
 
   /** Ends a call whose deadline has passed. */
-  expire(call: Call): void {
-    const ran = call.state === "sent";
-    if (!ran && call.state !== "queued") return;
+  expire(call: Call, now: number): void {
+    const { replica, sent } = call;
+    const running = call.state === "sent";
+    if (!running && call.state !== "queued") return;
     this.#takeBack(call);
-    const where = ran ? "before the handler answered" : "while it waited for a replica";
-    const details = { backend: this.name, limit: "requestTimeoutMs", mayHaveRun: String(ran) };
+    if (running && call.timeoutMs >= STRIKE_MIN_MS) replica?.expired(this.#answers, now);
+    const where = running ? "before the handler answered" : "while it waited for a replica";
+    const details = { backend: this.name, limit: "requestTimeoutMs", mayHaveRun: String(sent) };
     call.sink.fault(fault("deadline_exceeded", `the request's deadline passed ${where}`, details));
   }
 
   /** To be called every now and then while anything is in flight. */
   look(now: number): void {
+    if (now < this.#lookAt) return;
+    this.#lookAt = now + LOOK_MS;
+    for (const replica of this.#replicas) replica.look(now);
+    if (this.openReplicas === 0) for (const replica of this.#replicas) replica.readmit(now);
     if (this.#waiting.size === 0) return;
     for (const call of this.#waiting.look(now)) {
       this.#takeBack(call);
-      call.sink.fault(this.#waiting.forsaken(now));
+      call.sink.fault(this.#waiting.forsaken(call, now));
     }
   }
 
@@ -121,20 +139,31 @@ export class LiveBackend implements ReplicaEvents, Work {
     }
   }
 
+  isWaitedFor(): boolean {
+    return this.#waiting.size > 0;
+  }
+
+  hasOther(than: LiveReplica): boolean {
+    return this.#replicas.some((replica) => replica !== than && replica.open);
+  }
+
   finished(call: Call): void {
     call.state = "done";
     this.#deadlines.remove(call);
-    this.done++;
+    this.#answers++;
+    if (this.#waiting.size > 0) this.#waiting.served(call, performance.now());
   }
 
   refused(call: Call): void {
     if (call.state !== "sent") return;
     call.state = "new";
+    // It did not run there; where an attempt before it was lost, it may have run all the same.
+    if (call.retries === 0) call.sent = false;
     if (!call.replayable) {
       this.#refuse(call, "replica_busy", "the replica became busy while the request's body was on its way");
       return;
     }
-    if (!this.#tryStart(call, call.replica)) this.#waiting.enter(call, performance.now());
+    this.#again(call);
   }
 
   failed(call: Call, failure: Fault): void {
@@ -143,34 +172,41 @@ export class LiveBackend implements ReplicaEvents, Work {
     call.sink.fault(failure);
   }
 
-  lost(call: Call): void {
+  lost(call: Call, broken: boolean): void {
     if (call.state !== "sent") return;
     call.state = "new";
     this.#budget = deposit(this.#budget, this.#dispatches, LIMITS.retryBudgetPercent);
     this.#dispatches = 0;
-    if (mayRetry({ method: call.method, sent: call.sent, replayable: call.replayable, answered: call.answered, retries: call.retries })) {
+    if (mayRetry(call)) {
       const left = withdraw(this.#budget);
       if (left !== null && !this.#draining) {
         this.#budget = left;
         call.retries++;
-        if (!this.#tryStart(call, call.replica)) this.#waiting.enter(call, performance.now());
+        this.#again(call);
         return;
       }
     }
     const ran = call.sent ? "may have run" : "was not sent";
-    this.#end(
-      call,
-      fault("replica_lost", `the replica was lost before it had answered; the request ${ran}`, {
-        backend: this.name,
-        mayHaveRun: String(call.sent),
-      }),
-    );
+    const details = { backend: this.name, mayHaveRun: String(call.sent) };
+    const message = broken
+      ? `the replica broke the contract, so that its connection was closed; the request ${ran}`
+      : `the replica was lost before it had answered; the request ${ran}`;
+    this.#end(call, fault(broken ? "replica_protocol" : "replica_lost", message, details));
   }
 
   // --- inside ---
 
+  /** Sends a call anew, elsewhere if it can be. */
+  #again(call: Call): void {
+    if (call.held !== null) {
+      call.pieces = [...call.held, ...call.pieces];
+      call.held = null;
+    }
+    if (!this.#tryStart(call, call.replica)) this.#waiting.enter(call, performance.now());
+  }
+
   #tryStart(call: Call, avoid: LiveReplica | null): boolean {
-    const index = pickReplica(this.#replicas, this.#table.maxConcurrentQueries, this.#random(), avoid);
+    const index = pickReplica(this.#replicas, this.#random(), avoid);
     const chosen = this.#replicas[index];
     if (chosen === undefined) return false;
     const replica = this.#gather(chosen, avoid);
@@ -185,12 +221,7 @@ export class LiveBackend implements ReplicaEvents, Work {
   /** The replica that this turn's requests are gathered for, as long as the others are not much less busy. */
   #gather(chosen: LiveReplica, avoid: LiveReplica | null): LiveReplica {
     const current = this.#gathering;
-    if (
-      current !== null &&
-      current !== avoid &&
-      current.link?.gathering === true &&
-      keepsGathering(current, chosen, this.#table.maxConcurrentQueries, current.slack)
-    ) {
+    if (current !== null && current !== avoid && current.link?.gathering === true && keepsGathering(current, chosen, current.slack)) {
       return current;
     }
     this.#gathering = chosen;

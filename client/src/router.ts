@@ -151,7 +151,7 @@ export class Router {
 
   #sweep(): void {
     const now = performance.now();
-    for (const call of this.#deadlines.take(now)) call.backend?.expire(call);
+    for (const call of this.#deadlines.take(now)) call.backend?.expire(call, now);
     for (const backend of this.#backends.values()) backend.look(now);
     for (const backend of this.#leaving) {
       if (backend.inFlight === 0) this.#leaving.delete(backend);

@@ -1,24 +1,25 @@
 // One Session stream to one replica: requests multiplexed, all frames of one turn of the event loop in one message.
-// Knows calls by number and nothing of tables, queues or retries; a session that has ended is never used again.
+// Here is what is sent, in session-answers.ts what comes back. Knows nothing of tables, queues or retries; a session that has
+// ended is never used again.
 
-import { LIMITS, fault } from "@headgate/core";
-import type * as pb from "@headgate/proto/fault";
-import { WebSocketPart } from "@headgate/proto/replica";
+import { LIMITS } from "@headgate/core";
+import { RoomAnswer, WebSocketPart } from "@headgate/proto/replica";
 import {
   HeaderMemo,
-  type ResponseFrames,
   WireWriter,
   readSessionResponse,
+  writePing,
   writeRequestOpen,
   writeRequestPart,
   writeRequestRest,
+  writeRoomAnswer,
 } from "@headgate/proto/wire";
-import { faultFromProto } from "@headgate/rpc/fault-codec";
 import { type GrpcStream, openStream } from "@headgate/rpc/stream";
 import type { Call } from "./call.ts";
 import { CallTable } from "./call-table.ts";
 import type { Link, LinkEvents } from "./link.ts";
-import type { LaneOut, MessageLane } from "./message-lane.ts";
+import type { LaneOut } from "./message-lane.ts";
+import { SessionAnswers } from "./session-answers.ts";
 
 const PATH = "/headgate.v1.ReplicaService/Session";
 /** A message that has grown to this is sent before the turn is over. */
@@ -27,33 +28,40 @@ const FLUSH_BYTES = 64 * 1024;
 const APART_BYTES = 16 * 1024;
 /** Credit is granted again in portions of at least this. */
 const GRANT_BYTES = LIMITS.bodyChunkBytes;
-const NO_TRAILERS: readonly string[] = Object.freeze([]);
 
 /** One open session. */
-export class Session implements Link, LaneOut, ResponseFrames {
+export class Session implements Link, LaneOut {
   readonly #events: LinkEvents;
   readonly #calls = new CallTable();
   readonly #writer = new WireWriter();
   readonly #memo = new HeaderMemo();
+  readonly #answers: SessionAnswers;
   readonly #stream: GrpcStream;
   readonly #flush = (): void => this.#send();
+  #pings = 0;
   #mark = -1;
   #ended = false;
 
   constructor(address: string, events: LinkEvents) {
     this.#events = events;
+    this.#answers = new SessionAnswers(this.#calls, this, events);
     this.#stream = openStream(
       address,
       { path: PATH },
       {
-        open: () => events.opened(),
+        open: () => {
+          // The first ping tells whether the replica knows of them.
+          this.ping();
+          events.opened();
+        },
         message: (message) => {
+          events.heard();
           const before = this.#calls.size;
-          readSessionResponse(message, this, this.#memo);
+          readSessionResponse(message, this.#answers, this.#memo);
           // Calls that were started meanwhile hide some that ended; a little less is as good.
           if (this.#calls.size < before) events.answered(before - this.#calls.size);
         },
-        end: () => this.#end(),
+        end: (error) => this.#end(error?.code === "replica_protocol"),
       },
     );
   }
@@ -62,8 +70,8 @@ export class Session implements Link, LaneOut, ResponseFrames {
     return this.#mark >= 0;
   }
 
-  calls(): IterableIterator<Call> {
-    return this.#calls.values();
+  get answersPings(): boolean {
+    return this.#answers.ponged;
   }
 
   start(call: Call): void {
@@ -71,6 +79,7 @@ export class Session implements Link, LaneOut, ResponseFrames {
     call.streamId = id;
     call.sent = true;
     call.sendCredit = LIMITS.streamWindowBytes;
+    call.window = LIMITS.streamWindowBytes;
     call.consumed = 0;
     this.#open();
     const { pieces } = call;
@@ -104,10 +113,10 @@ export class Session implements Link, LaneOut, ResponseFrames {
       if (whole) pieces.shift();
       else pieces[0] = piece.subarray(size);
       call.sendCredit -= size;
-      call.replayable = false;
       this.#open();
       const last = call.bodyEnded && pieces.length === 0;
       const bytes = whole ? piece : piece.subarray(0, size);
+      if (call.replayable) (call.held ??= []).push(bytes);
       if (last) writeRequestRest(this.#writer, call.streamId, bytes, true, null, 0, call.trailers);
       else writeRequestRest(this.#writer, call.streamId, bytes, false, null, 0);
       if (this.#writer.length > FLUSH_BYTES) this.#send();
@@ -146,98 +155,22 @@ export class Session implements Link, LaneOut, ResponseFrames {
     if (call.consumed < GRANT_BYTES || this.#calls.get(call.streamId) !== call) return;
     this.#open();
     writeRequestRest(this.#writer, call.streamId, null, false, null, call.consumed);
+    call.window += call.consumed;
     call.consumed = 0;
   }
 
+  ping(): void {
+    this.#open();
+    writePing(this.#writer, ++this.#pings);
+  }
+
+  answerRoom(more: boolean): void {
+    this.#open();
+    writeRoomAnswer(this.#writer, more ? RoomAnswer.MORE : RoomAnswer.DONE);
+  }
+
   close(): void {
-    this.#end();
-  }
-
-  // --- what the replica says ---
-
-  frame(
-    streamId: number,
-    status: number,
-    headers: readonly string[],
-    body: Buffer | null,
-    end: boolean,
-    failure: pb.Fault | null,
-    credit: number,
-    trailers: readonly string[],
-    part: number,
-    form: number,
-  ): void {
-    const call = this.#calls.get(streamId);
-    // Frames of a call that was cancelled may still be on their way.
-    if (call === null) return;
-    if (failure !== null) {
-      this.#calls.delete(call);
-      this.#events.failed(call, faultFromProto(failure));
-      return;
-    }
-    if (credit > 0) {
-      call.sendCredit += credit;
-      this.pump(call);
-    }
-    if (status !== 0) {
-      if (call.answered || status < 200 || status > 599) {
-        if (status === 101 && call.lane !== null && !call.answered && !end) this.#accepted(call, call.lane, headers);
-        else this.#broken(call, call.answered ? "answered twice" : `answered with status ${status}`);
-        return;
-      }
-      if (end) this.#calls.delete(call);
-      call.answered = true;
-      if (end) this.#events.finished(call);
-      call.sink.head(status, headers, body, end, form);
-      return;
-    }
-    if (part !== 0) {
-      this.#part(call, part, body, end);
-      return;
-    }
-    if (body === null && !end) return;
-    if (!call.answered) {
-      this.#broken(call, "sent a body before its head");
-      return;
-    }
-    if (body !== null && call.lane !== null && call.lane.accepted) {
-      this.#broken(call, "sent bytes that are part of no message on a WebSocket");
-      return;
-    }
-    if (end) {
-      this.#calls.delete(call);
-      this.#events.finished(call);
-    }
-    call.sink.body(body, end, trailers);
-  }
-
-  draining(): void {
-    this.#events.draining();
-  }
-
-  /** The replica has accepted a WebSocket: from here on it may last. */
-  #accepted(call: Call, lane: MessageLane, headers: readonly string[]): void {
-    lane.accepted = true;
-    call.answered = true;
-    call.deadline = Infinity;
-    call.sink.head(101, headers, null, false, 0);
-  }
-
-  #part(call: Call, part: number, body: Buffer | null, end: boolean): void {
-    if (call.lane === null || !call.lane.accepted) {
-      this.#broken(call, "sent a message without having accepted a WebSocket");
-      return;
-    }
-    call.lane.sink.part(part, body);
-    // The sink may have given the call up because of it.
-    if (!end || !this.#calls.delete(call)) return;
-    this.#events.finished(call);
-    call.sink.body(null, true, NO_TRAILERS);
-  }
-
-  #broken(call: Call, what: string): void {
-    this.cancel(call);
-    this.#events.failed(call, fault("replica_protocol", `the replica ${what}`));
+    this.#end(false);
   }
 
   // --- sending ---
@@ -257,10 +190,10 @@ export class Session implements Link, LaneOut, ResponseFrames {
     if (apart !== null) this.#stream.sendPrefixed(apart);
   }
 
-  #end(): void {
+  #end(broken: boolean): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#stream.close();
-    this.#events.ended(this.#calls.clear());
+    this.#events.ended(this.#calls.clear(), broken);
   }
 }

@@ -1,11 +1,11 @@
 // The way to a replica that has no Session: one unary Handle call a request, its body and answer whole.
 
-import { LIMITS, fault } from "@headgate/core";
+import { HeadgateError, LIMITS, fault } from "@headgate/core";
 import { HandleRequest, HandleResponse } from "@headgate/proto/replica";
-import { faultFromProto } from "@headgate/rpc/fault-codec";
 import { type GrpcConnection, callUnary, connectTo } from "@headgate/rpc/stream";
 import type { Call } from "./call.ts";
 import type { Link, LinkEvents } from "./link.ts";
+import { brokenContract, faultOfReplica, fieldsProblem } from "./replica-words.ts";
 
 const TARGET = { path: "/headgate.v1.ReplicaService/Handle" };
 /** Room for the head in a message. */
@@ -15,6 +15,7 @@ const MAX_BODY_BYTES = LIMITS.grpcMessageBytes - LIMITS.headerBytes - LIMITS.url
 export class UnaryLink implements Link {
   /** Each call leaves alone. */
   readonly gathering = false;
+  readonly answersPings = false;
   readonly #connection: GrpcConnection;
   readonly #events: LinkEvents;
   readonly #running = new Map<Call, AbortController>();
@@ -27,13 +28,9 @@ export class UnaryLink implements Link {
       () => {
         const lost = [...this.#running.keys()];
         this.#running.clear();
-        events.ended(lost);
+        events.ended(lost, false);
       },
     );
-  }
-
-  calls(): IterableIterator<Call> {
-    return this.#running.keys();
   }
 
   start(call: Call): void {
@@ -42,8 +39,7 @@ export class UnaryLink implements Link {
       return;
     }
     this.#running.set(call, new AbortController());
-    if (call.bodyEnded) void this.#call(call);
-    else call.sink.writable();
+    this.pump(call);
   }
 
   pump(call: Call): void {
@@ -82,6 +78,14 @@ export class UnaryLink implements Link {
     // The whole answer is here already.
   }
 
+  ping(): void {
+    // Handle has no pings.
+  }
+
+  answerRoom(): void {
+    // Handle gives no room.
+  }
+
   close(): void {
     this.#connection.close();
   }
@@ -90,31 +94,45 @@ export class UnaryLink implements Link {
     const running = this.#running.get(call);
     if (running === undefined) return;
     call.sent = true;
+    let response: HandleResponse;
     try {
-      const bytes = await callUnary(this.#connection, TARGET, encode(call), running.signal);
+      response = HandleResponse.decode(await callUnary(this.#connection, TARGET, encode(call), running.signal));
+    } catch (error) {
       if (!this.#running.delete(call)) return;
-      this.#answer(call, HandleResponse.decode(bytes));
-    } catch {
-      // Why is the replica's matter; its words are not for the caller.
-      if (this.#running.delete(call)) this.#events.failed(call, fault("replica_protocol", "the replica's Handle failed"));
+      if (error instanceof HeadgateError && error.code === "replica_lost" && error.details["grpcStatus"] === undefined) {
+        this.#events.lost(call);
+      } else {
+        // Why is the replica's matter; its words are not for the caller.
+        this.#events.failed(call, brokenContract("answered Handle with an error"));
+      }
+      return;
     }
+    if (this.#running.delete(call)) this.#answer(call, response);
   }
 
   #answer(call: Call, response: HandleResponse): void {
     const { head } = response;
     if (response.fault !== undefined) {
-      this.#events.failed(call, faultFromProto(response.fault));
+      const both = head !== undefined || response.body.length > 0;
+      this.#events.failed(call, both ? brokenContract("answered and failed at once") : faultOfReplica(response.fault));
       return;
     }
     if (head === undefined || head.status < 200 || head.status > 599) {
-      this.#events.failed(call, fault("replica_protocol", "the replica answered without a valid status"));
+      this.#events.failed(call, brokenContract(`answered with status ${head?.status ?? 0}`));
+      return;
+    }
+    const headers = flat(head.headers);
+    const trailers = flat(response.trailers);
+    const problem = fieldsProblem(headers) ?? fieldsProblem(trailers);
+    if (problem !== null) {
+      this.#events.failed(call, problem);
       return;
     }
     call.answered = true;
     this.#events.finished(call);
     const body = response.body.length > 0 ? Buffer.from(response.body.buffer, response.body.byteOffset, response.body.length) : null;
-    call.sink.head(head.status, flat(head.headers), body, response.trailers.length === 0, head.form);
-    if (response.trailers.length > 0) call.sink.body(null, true, flat(response.trailers));
+    call.sink.head(head.status, headers, body, trailers.length === 0, head.form);
+    if (trailers.length > 0) call.sink.body(null, true, trailers);
   }
 }
 

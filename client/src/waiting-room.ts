@@ -4,7 +4,7 @@
 import { type Fault, LIMITS, fault } from "@headgate/core";
 import type { Call } from "./call.ts";
 import { CallQueue } from "./call-queue.ts";
-import { LoadEstimate, isHopeless, retryAfterMs, timeFor } from "./model/load.ts";
+import { LoadEstimate, isHopeless, retryAfterMs } from "./model/load.ts";
 
 /** What a backend does, as far as those who wait need to know. */
 export interface Work {
@@ -48,19 +48,21 @@ export class WaitingRoom {
 
   /** Why a request that comes in cannot wait; null: it can. */
   refusal(call: Call, now: number, most: number): Fault | null {
-    const { name, running, openReplicas } = this.#work;
+    const { name, done, running, openReplicas } = this.#work;
     const { size } = this.#queue;
     if (size >= most) {
       const details = { backend: name, limit: "maxQueuedRequests", mayHaveRun: "false" };
       const message = `backend "${name}" has ${size} requests waiting, its limit maxQueuedRequests`;
-      return fault("queue_full", message, details, retryAfterMs(this.#timeFor(size, now), this.#random()));
+      return fault("queue_full", message, details, retryAfterMs(this.#load.timeFor(size, now, done, running), this.#random()));
     }
-    if (size === 0 || !isHopeless(size, openReplicas, this.#timeFor(size + running, now), call.deadline - now)) return null;
+    if (size === 0) return null;
+    const expectedMs = this.#load.timeUntilDone(size, now, done, running);
+    if (!isHopeless(size, openReplicas, expectedMs, call.deadline - now)) return null;
     return fault(
       "deadline_unreachable",
       `so many requests wait for backend "${name}" that this one would miss its deadline`,
       { backend: name, limit: "requestTimeoutMs", mayHaveRun: "false" },
-      retryAfterMs(this.#timeFor(size, now), this.#random()),
+      retryAfterMs(this.#load.timeFor(size, now, done, running), this.#random()),
     );
   }
 
@@ -78,6 +80,12 @@ export class WaitingRoom {
     if (this.#queue.size === 0) this.#load.end(now, this.#work.done, this.#work.running);
   }
 
+  /** A call has left its replica while others wait. */
+  served(call: Call, now: number): void {
+    // A WebSocket has no deadline any more, and says nothing of how long a request runs.
+    if (call.deadline < Number.POSITIVE_INFINITY) this.#load.ran(call.timeoutMs - (call.deadline - now));
+  }
+
   /** To be called every now and then while any wait. Gives those that have waited too long for a replica to come back. */
   look(now: number): Call[] {
     this.#load.measure(now, this.#work.done, this.#work.running);
@@ -90,16 +98,11 @@ export class WaitingRoom {
   }
 
   /** What those who waited in vain for a replica are told: it may be away for as long again. */
-  forsaken(now: number): Fault {
+  forsaken(call: Call, now: number): Fault {
     const { name } = this.#work;
     const awayMs = this.#forsakenAt < 0 ? null : now - this.#forsakenAt;
-    const details = { backend: name, limit: "replicaWaitMs", mayHaveRun: "false" };
+    const details = { backend: name, limit: "replicaWaitMs", mayHaveRun: String(call.sent) };
     const message = `backend "${name}" has no replica that takes requests`;
     return fault("no_replica", message, details, retryAfterMs(awayMs, this.#random()));
-  }
-
-  #timeFor(ahead: number, now: number): number | null {
-    const { done, running } = this.#work;
-    return timeFor(ahead, this.#load.rate(now, done, running));
   }
 }

@@ -1,7 +1,7 @@
 // The Session codec against the generated code, in both directions, and against bytes that no honest peer sends.
 import { expect, test } from "@jest/globals";
 import { Fault } from "@headgate/proto/fault";
-import { ResultForm, SessionRequest, SessionResponse, WebSocketPart } from "@headgate/proto/replica";
+import { ResultForm, RoomAnswer, SessionRequest, SessionResponse, WebSocketPart } from "@headgate/proto/replica";
 import fc from "fast-check";
 import {
   HeaderMemo,
@@ -10,9 +10,13 @@ import {
   readSessionRequest,
   readSessionResponse,
   writeDraining,
+  writePing,
+  writePong,
   writeRequestOpen,
   writeRequestPart,
   writeRequestRest,
+  writeRoom,
+  writeRoomAnswer,
   writeResponseFault,
   writeResponseOpen,
   writeResponsePart,
@@ -76,6 +80,8 @@ function requestFramesOf(message: Uint8Array): unknown[] {
         head === null ? null : { endpoint, method, target, headers, params, timeoutMs, callMethod, requestId, shadow, websocket, via };
       frames.push({ streamId, head: seen, body: plain(body), end, cancel, credit, trailers: [...trailers], part: seenPart });
     },
+    ping: (number) => frames.push({ ping: number }),
+    roomAnswer: (answer) => frames.push({ roomAnswer: answer }),
   });
   return frames;
 }
@@ -93,6 +99,8 @@ function responseFramesOf(message: Uint8Array, memo = new HeaderMemo()): unknown
       draining() {
         frames.push("draining");
       },
+      pong: (number) => frames.push({ pong: number }),
+      room: (places) => frames.push({ room: places }),
     },
     memo,
   );
@@ -109,6 +117,8 @@ test("requests that the generated code wrote are read as they were meant", () =>
           head:
             frame.head === null ? undefined : { ...frame.head, headers: inPairs(frame.head.headers), params: inPairs(frame.head.params) },
         })),
+        ping: 0,
+        roomAnswer: RoomAnswer.UNSPECIFIED,
       }).finish();
       const meant = frames.map(({ expired, ...frame }) => ({
         ...frame,
@@ -174,6 +184,8 @@ test("responses that the generated code wrote are read as they were meant", () =
           trailers: inPairs(one.trailers),
         })),
         draining,
+        pong: 0,
+        room: 0,
       }).finish();
       const meant = frames.map(({ head, ...rest }) => ({
         ...rest,
@@ -231,6 +243,28 @@ test("parts of WebSockets that the codec writes are read by the generated code a
         frames.map(({ streamId, part: seenPart, body, end }) => ({ streamId, part: seenPart, end, body: [...body] }));
       expect(seen(SessionRequest.decode(requests.take()).frames)).toEqual(meant);
       expect(seen(SessionResponse.decode(responses.take()).frames)).toEqual(meant);
+    }),
+  );
+});
+
+test("what both sides say beside their frames is the same by the codec and by the generated code", () => {
+  const answer = fc.constantFrom(RoomAnswer.MORE, RoomAnswer.DONE);
+  fc.assert(
+    fc.property(uint32, answer, uint32, uint32, (ping, roomAnswer, pong, room) => {
+      const [request, response] = [new WireWriter(), new WireWriter()];
+      writePing(request, ping);
+      writeRoomAnswer(request, roomAnswer);
+      writePong(response, pong);
+      writeRoom(response, room);
+      const asked = Buffer.from(request.take());
+      const told = Buffer.from(response.take());
+      expect(SessionRequest.decode(asked)).toEqual({ frames: [], ping, roomAnswer });
+      expect(SessionResponse.decode(told)).toEqual({ frames: [], draining: false, pong, room });
+      expect(requestFramesOf(SessionRequest.encode({ frames: [], ping, roomAnswer }).finish())).toEqual(
+        ping === 0 ? [{ roomAnswer }] : [{ ping }, { roomAnswer }],
+      );
+      const heard = [...(pong === 0 ? [] : [{ pong }]), ...(room === 0 ? [] : [{ room }])];
+      expect(responseFramesOf(SessionResponse.encode({ frames: [], draining: false, pong, room }).finish())).toEqual(heard);
     }),
   );
 });

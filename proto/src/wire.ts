@@ -9,9 +9,11 @@ export {
   RequestHeadView,
   readRequestHead,
   readSessionRequest,
+  writePing,
   writeRequestOpen,
   writeRequestPart,
   writeRequestRest,
+  writeRoomAnswer,
 } from "./wire/request.ts";
 export {
   type EncodedHeaders,
@@ -20,9 +22,11 @@ export {
   encodeHeaders,
   readSessionResponse,
   writeDraining,
+  writePong,
   writeResponseFault,
   writeResponseOpen,
   writeResponsePart,
   writeResponseRest,
+  writeRoom,
 } from "./wire/response.ts";
 export { GRPC_PREFIX_BYTES, WireWriter } from "./wire/writer.ts";

@@ -5,12 +5,20 @@ import { type Fault, HeadgateError, fault } from "@headgate/core";
 import { Batcher } from "./batcher.ts";
 import type { LoadedHandler } from "./handler.ts";
 import type { Log } from "./log.ts";
-import { refusal } from "./model/admission.ts";
+import { Admission, KEEP_MS } from "./model/admission.ts";
 import { LazyRequest, type RequestSource } from "./request.ts";
 import { type Answer, answerOf } from "./result.ts";
 
+/** Who sends requests and can be told that there is room for them: a bridge's session. */
+export interface Sender {
+  /** For so many requests places are kept, for a while. */
+  invite(places: number): void;
+}
+
 /** A request that came in, and the way back. */
 export interface Incoming extends RequestSource {
+  /** Null: one that sends a single request. */
+  readonly sender: Sender | null;
   /**
    * Sends an answer. Null: all of it is made. Else resolves when it is, so that the request counts as running until then;
    * rejects with what the handler's stream throws.
@@ -35,38 +43,59 @@ export class Runner {
   readonly #handler: LoadedHandler;
   readonly #log: Log;
   readonly #batcher: Batcher | null;
-  #limits: RunnerLimits;
-  #draining = false;
+  readonly #door: Admission<Sender>;
+  /** Whether a timer runs for places that are kept. */
+  #keeping = false;
   #idle: (() => void) | null = null;
-  #inFlight = 0;
   #completed = 0;
   readonly #settle = (): void => {
-    this.#inFlight--;
+    this.#door.leave();
     this.#completed++;
-    if (this.#inFlight === 0) this.#idle?.();
+    if (this.#door.contended) this.#invite();
+    if (this.#door.inFlight === 0) this.#idle?.();
+  };
+
+  readonly #expire = (): void => {
+    this.#door.expire(performance.now());
+    this.#keeping = false;
+    this.#invite();
+    this.#watchKept();
   };
 
   constructor(handler: LoadedHandler, limits: RunnerLimits, log: Log) {
     this.#handler = handler;
-    this.#limits = limits;
+    this.#door = new Admission(limits.maxConcurrentQueries);
     this.#log = log;
     this.#batcher = handler.acceptsBatches ? new Batcher(limits) : null;
   }
 
   /** Requests that run now, and those that have ended. */
   get load(): { readonly inFlight: number; readonly completed: number } {
-    return { inFlight: this.#inFlight, completed: this.#completed };
+    return { inFlight: this.#door.inFlight, completed: this.#completed };
   }
 
   configure(limits: RunnerLimits): void {
-    this.#limits = limits;
+    this.#door.limit = limits.maxConcurrentQueries;
     this.#batcher?.configure(limits);
+    this.#invite();
+  }
+
+  /** A sender has used its places and has more to send; or it needs none. */
+  answered(sender: Sender, more: boolean): void {
+    this.#door.answer(sender, more);
+    this.#invite();
+  }
+
+  /** A sender is gone. */
+  forget(sender: Sender): void {
+    this.#door.forget(sender);
+    this.#invite();
   }
 
   /** Takes nothing new; resolves when nothing runs any more. */
   drain(): Promise<void> {
-    this.#draining = true;
-    if (this.#inFlight === 0) return Promise.resolve();
+    this.#door.draining = true;
+    if (this.#door.inFlight === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.#idle = resolve;
     });
@@ -74,11 +103,6 @@ export class Runner {
 
   /** Runs a request, or refuses it at once. Never throws. */
   run(incoming: Incoming): void {
-    const no = refusal(this.#inFlight, this.#draining, this.#limits.maxConcurrentQueries);
-    if (no !== null) {
-      incoming.refuse(fault(no, no === "draining" ? "the replica is draining" : "the replica runs its maxConcurrentQueries already"));
-      return;
-    }
     const { callMethod } = incoming.head;
     const method = this.#handler.method(callMethod === "" ? "handle" : callMethod);
     if (method === undefined) {
@@ -89,7 +113,11 @@ export class Runner {
       incoming.refuse(fault("websocket_unsupported", "the handler accepts batches, and so takes no WebSockets"));
       return;
     }
-    this.#inFlight++;
+    const no = this.#door.enter(incoming.sender);
+    if (no !== null) {
+      incoming.refuse(fault(no, no === "draining" ? "the replica is draining" : "the replica runs its maxConcurrentQueries already"));
+      return;
+    }
     try {
       const request = new LazyRequest(incoming);
       const result = this.#batcher === null ? method(request) : this.#batcher.add(callMethod, request, method);
@@ -102,6 +130,22 @@ export class Runner {
     } catch (error) {
       this.#failed(incoming, error);
     }
+  }
+
+  /** Tells those who stand in line of places that are free. */
+  #invite(): void {
+    while (this.#door.contended) {
+      const next = this.#door.next(performance.now());
+      if (next === null) return;
+      next.caller.invite(next.places);
+      this.#watchKept();
+    }
+  }
+
+  #watchKept(): void {
+    if (this.#keeping || !this.#door.keeping) return;
+    this.#keeping = true;
+    setTimeout(this.#expire, KEEP_MS);
   }
 
   #answer(incoming: Incoming, result: unknown): void {

@@ -39,6 +39,10 @@ export class SessionCall implements Incoming {
     if (!this.#whole) this.body.push(body, false);
   }
 
+  get sender(): ReplicaSession {
+    return this.#session;
+  }
+
   get body(): RequestBody {
     if (this.#body === null) {
       this.#body = new RequestBody((bytes) => this.#owe(bytes));

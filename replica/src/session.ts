@@ -9,15 +9,18 @@ import {
   WireWriter,
   readSessionRequest,
   writeDraining,
+  writePong,
   writeResponseFault,
   writeResponseOpen,
   writeResponsePart,
   writeResponseRest,
+  writeRoom,
 } from "@headgate/proto/wire";
+import { RoomAnswer } from "@headgate/proto/replica";
 import { faultToProto } from "@headgate/rpc/fault-codec";
 import type { CallHandler, ServerCall } from "@headgate/rpc/stream-server";
 import { SessionCall } from "./session-call.ts";
-import type { Runner } from "./runner.ts";
+import type { Runner, Sender } from "./runner.ts";
 
 /** A message that has grown to this is sent before the turn is over. */
 const FLUSH_BYTES = 64 * 1024;
@@ -28,7 +31,7 @@ const CALLER_GONE = fault("cancelled", "the caller is gone");
 const EXPIRED = fault("deadline_exceeded", "the request's deadline has passed", { limit: "requestTimeoutMs" });
 
 /** One bridge's stream. */
-export class ReplicaSession implements CallHandler, RequestFrames {
+export class ReplicaSession implements CallHandler, RequestFrames, Sender {
   readonly #runner: Runner;
   readonly #stream: ServerCall;
   readonly #onClosed: (session: ReplicaSession) => void;
@@ -81,6 +84,15 @@ export class ReplicaSession implements CallHandler, RequestFrames {
     else if (body !== null || end) call.received(body, end);
   }
 
+  ping(number: number): void {
+    this.#schedule();
+    writePong(this.#writer, number);
+  }
+
+  roomAnswer(answer: number): void {
+    this.#runner.answered(this, answer === RoomAnswer.MORE);
+  }
+
   halfClosed(): void {
     this.#stream.end(null);
   }
@@ -92,6 +104,7 @@ export class ReplicaSession implements CallHandler, RequestFrames {
       call.cancelled(fault("cancelled", "the bridge is gone"));
     }
     this.#calls.clear();
+    this.#runner.forget(this);
     this.#onClosed(this);
   }
 
@@ -144,6 +157,11 @@ export class ReplicaSession implements CallHandler, RequestFrames {
   /** Credit for the request's body. */
   writeCredit(call: SessionCall, bytes: number): void {
     if (this.#open(call)) writeResponseRest(this.#writer, call.streamId, null, false, bytes);
+  }
+
+  invite(places: number): void {
+    this.#schedule();
+    writeRoom(this.#writer, places);
   }
 
   /** Tells the bridge that nothing new is taken. */

@@ -14,6 +14,7 @@ const MOST_BYTES = LIMITS.grpcMessageBytes - LIMITS.headerBytes - 1024;
 
 /** One call of Handle. */
 export class UnaryCall implements CallHandler, Incoming {
+  readonly sender = null;
   readonly #runner: Runner;
   readonly #call: ServerCall;
   #head: RequestHeadView | null = null;

@@ -1,7 +1,7 @@
 // What a backend gets done, and what requests that would wait are told: early refusal, and when to come back.
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { LoadEstimate, isHopeless, retryAfterMs, timeFor } from "./load.ts";
+import { LoadEstimate, isHopeless, retryAfterMs } from "./load.ts";
 
 /** A backend as the estimate sees it. Requests wait all the time unless said otherwise; one ends every `everyMs`, `together` at once. */
 class World {
@@ -40,8 +40,8 @@ class World {
 
   /** Requests a second. */
   get rate(): number | null {
-    const perMs = this.load.rate(this.now, this.done, this.inFlight);
-    return perMs === null ? null : perMs * 1_000;
+    const ms = this.load.timeFor(1, this.now, this.done, this.inFlight);
+    return ms === null ? null : 1_000 / ms;
   }
 }
 
@@ -126,8 +126,14 @@ test.each([
   expect(isHopeless(waiting, 2, expectedMs, leftMs)).toBe(hopeless);
 });
 
-test("the time for what is ahead follows from the rate", () => {
-  expect([timeFor(10, 0.5), timeFor(10, 0), timeFor(10, null), timeFor(0, 0.5)]).toEqual([20, Number.POSITIVE_INFINITY, null, 0]);
+test("a request is done when those ahead have left and it has run as long as requests run", () => {
+  const world = new World();
+  expect(world.load.timeUntilDone(100, world.now, 0, 1)).toBeNull();
+  world.wait().run(5_000, 5);
+  for (let i = 0; i < 100; i++) world.load.ran(300);
+  const { now, done, inFlight } = world;
+  within(world.load.timeFor(100, now, done, inFlight), 500, 0.1);
+  within(world.load.timeUntilDone(100, now, done, inFlight), 800, 0.1);
 });
 
 test.each([

@@ -12,6 +12,8 @@ const WINDOW_REQUESTS = 5;
 /** Time constants of the running mean, in milliseconds of waiting: a backend that gets quicker is believed sooner. */
 const SLOWER_MS = 1_000;
 const QUICKER_MS = 200;
+/** Weight of the newest request in the mean of how long requests run. */
+const RUN_WEIGHT = 0.1;
 /** A mean to which nothing has come for so long is forgotten. */
 const FORGET_MS = 10_000;
 
@@ -27,6 +29,8 @@ export class LoadEstimate {
   /** Of earlier waits that were too short for a measurement of their own. */
   #heldMs = 0;
   #heldDone = 0;
+  /** How long a request runs, as a running mean, in milliseconds. */
+  #runsMs = 0;
 
   /** Requests begin to wait. `done`: how many had been ended by then. */
   begin(now: number, done: number): void {
@@ -41,6 +45,11 @@ export class LoadEstimate {
     this.#heldMs += now - this.#since;
     this.#heldDone += done - this.#done;
     this.#since = -1;
+  }
+
+  /** A request ended while others waited, that long after it had left for a replica. */
+  ran(ms: number): void {
+    this.#runsMs += (ms - this.#runsMs) * RUN_WEIGHT;
   }
 
   /** Takes into the mean what has happened, if it is enough. `inFlight`: how many run at a time. */
@@ -58,10 +67,25 @@ export class LoadEstimate {
   }
 
   /**
+   * How long `ahead` requests take to leave, in milliseconds; null where nothing is known. `inFlight`: how many run at a time.
+   */
+  timeFor(ahead: number, now: number, done: number, inFlight: number): number | null {
+    const rate = this.#rate(now, done, inFlight);
+    if (rate === null) return null;
+    return rate > 0 ? ahead / rate : Number.POSITIVE_INFINITY;
+  }
+
+  /** When a request behind `ahead` others would be done, in milliseconds from now; null where nothing is known. */
+  timeUntilDone(ahead: number, now: number, done: number, inFlight: number): number | null {
+    const waits = this.timeFor(ahead, now, done, inFlight);
+    return waits === null ? null : waits + this.#runsMs;
+  }
+
+  /**
    * Requests that end a millisecond; null where nothing is known. Never more than what can have happened since the last
    * measurement, if all that run ended now: a backend that hangs is known by that, long before it is measured.
    */
-  rate(now: number, done: number, inFlight: number): number | null {
+  #rate(now: number, done: number, inFlight: number): number | null {
     const ms = this.#waitedMs(now);
     if (!this.#isKnown(now, ms)) return null;
     if (ms < WINDOW_MS) return this.#perMs;
@@ -80,15 +104,6 @@ export class LoadEstimate {
   #doneMeanwhile(done: number): number {
     return this.#heldDone + (this.#since < 0 ? 0 : done - this.#done);
   }
-}
-
-/**
- * How long `ahead` requests take, in milliseconds; null where nothing is known. With those that run counted in, it is when the
- * next one would be done: what runs at a time, by the rate, is how long each one runs (Little 1961).
- */
-export function timeFor(ahead: number, ratePerMs: number | null): number | null {
-  if (ratePerMs === null) return null;
-  return ratePerMs > 0 ? ahead / ratePerMs : Number.POSITIVE_INFINITY;
 }
 
 /** Part of what is left of a deadline that a request may be expected to take: the rest is for what the estimate does not know. */

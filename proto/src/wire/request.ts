@@ -26,6 +26,8 @@ export interface RequestHeadInit {
 }
 
 const FRAMES = 0x0a;
+const PING = 0x10;
+const ROOM_ANSWER = 0x18;
 const STREAM_ID = 0x08;
 const HEAD = 0x12;
 const BODY = 0x1a;
@@ -141,6 +143,16 @@ export function writeRequestPart(writer: WireWriter, streamId: number, part: num
   writer.bool(END, end);
   writer.uint32(PART, part);
   writer.close(frame);
+}
+
+/** Writes what asks for a pong. */
+export function writePing(writer: WireWriter, number: number): void {
+  writer.uint32(PING, number);
+}
+
+/** Writes the answer to room, one of RoomAnswer. */
+export function writeRoomAnswer(writer: WireWriter, answer: number): void {
+  writer.uint32(ROOM_ANSWER, answer);
 }
 
 /** The head of a request as it lies in the message; its fields are decoded when they are asked for. */
@@ -274,6 +286,9 @@ export interface RequestFrames {
     trailers: readonly string[],
     part: number,
   ): void;
+  ping(number: number): void;
+  /** `answer` is a RoomAnswer, and not 0. */
+  roomAnswer(answer: number): void;
 }
 
 const messageReader = new WireReader(Buffer.alloc(0));
@@ -286,7 +301,11 @@ export function readSessionRequest(message: Buffer, frames: RequestFrames): void
     reader.reset(message, at, message.length);
     const tag = reader.varint();
     if (tag !== FRAMES) {
-      reader.skip(tag & 7);
+      if (tag === PING || tag === ROOM_ANSWER) {
+        const value = reader.varint();
+        if (value !== 0 && tag === PING) frames.ping(value);
+        else if (value !== 0) frames.roomAnswer(value);
+      } else reader.skip(tag & 7);
       at = reader.pos;
       continue;
     }

@@ -7,6 +7,8 @@ import type { WireWriter } from "./writer.ts";
 
 const FRAMES = 0x0a;
 const DRAINING = 0x10;
+const PONG = 0x18;
+const ROOM = 0x20;
 const STREAM_ID = 0x08;
 const HEAD = 0x12;
 const BODY = 0x1a;
@@ -157,6 +159,16 @@ export function writeDraining(writer: WireWriter): void {
   writer.bool(DRAINING, true);
 }
 
+/** Writes the number of a ping. */
+export function writePong(writer: WireWriter, number: number): void {
+  writer.uint32(PONG, number);
+}
+
+/** Writes for how many requests places are kept. */
+export function writeRoom(writer: WireWriter, places: number): void {
+  writer.uint32(ROOM, places);
+}
+
 /** What a bridge does with the frames of a message. Bodies are slices of the message. */
 export interface ResponseFrames {
   /**
@@ -176,6 +188,8 @@ export interface ResponseFrames {
     form: number,
   ): void;
   draining(): void;
+  pong(number: number): void;
+  room(places: number): void;
 }
 
 /** Remembers the last header block of a session: a handler's answers mostly carry the same few fields. */
@@ -221,10 +235,10 @@ export function readSessionResponse(message: Buffer, frames: ResponseFrames, mem
     reader.reset(message, at, message.length);
     const tag = reader.varint();
     if (tag !== FRAMES) {
-      if (tag === DRAINING) {
-        const draining = reader.varint() !== 0;
+      if (tag === DRAINING || tag === PONG || tag === ROOM) {
+        const value = reader.varint();
         at = reader.pos;
-        if (draining) frames.draining();
+        if (value !== 0) told(frames, tag, value);
       } else {
         reader.skip(tag & 7);
         at = reader.pos;
@@ -289,6 +303,13 @@ export function readSessionResponse(message: Buffer, frames: ResponseFrames, mem
     if (reader.pos !== end) throw new WireError("a frame is cut short");
     frames.frame(streamId, status, headers, body, ends, fault, credit, trailers ?? NO_HEADERS, part, form);
   }
+}
+
+/** What a replica says beside its frames. */
+function told(frames: ResponseFrames, tag: number, value: number): void {
+  if (tag === DRAINING) frames.draining();
+  else if (tag === PONG) frames.pong(value);
+  else frames.room(value);
 }
 
 /** The status of a head whose fields come in another order. */

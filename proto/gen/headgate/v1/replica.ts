@@ -137,6 +137,53 @@ export function resultFormToJSON(object: ResultForm): string {
   }
 }
 
+/** RoomAnswer says what became of the places that a replica had kept for a bridge. */
+export const RoomAnswer = {
+  /** UNSPECIFIED - Nothing was kept, or the answer comes later. */
+  UNSPECIFIED: 0,
+  /** MORE - They are used, and more requests wait in the bridge: it stands in line again. */
+  MORE: 1,
+  /** DONE - Nothing waits in the bridge. What it has not used is free for others. */
+  DONE: 2,
+} as const;
+
+export type RoomAnswer = typeof RoomAnswer[keyof typeof RoomAnswer];
+
+export namespace RoomAnswer {
+  export type UNSPECIFIED = typeof RoomAnswer.UNSPECIFIED;
+  export type MORE = typeof RoomAnswer.MORE;
+  export type DONE = typeof RoomAnswer.DONE;
+}
+
+export function roomAnswerFromJSON(object: any): RoomAnswer {
+  switch (object) {
+    case 0:
+    case "ROOM_ANSWER_UNSPECIFIED":
+      return RoomAnswer.UNSPECIFIED;
+    case 1:
+    case "ROOM_ANSWER_MORE":
+      return RoomAnswer.MORE;
+    case 2:
+    case "ROOM_ANSWER_DONE":
+      return RoomAnswer.DONE;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum RoomAnswer");
+  }
+}
+
+export function roomAnswerToJSON(object: RoomAnswer): string {
+  switch (object) {
+    case RoomAnswer.UNSPECIFIED:
+      return "ROOM_ANSWER_UNSPECIFIED";
+    case RoomAnswer.MORE:
+      return "ROOM_ANSWER_MORE";
+    case RoomAnswer.DONE:
+      return "ROOM_ANSWER_DONE";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum RoomAnswer");
+  }
+}
+
 /** Header is one HTTP field. */
 export interface Header {
   /** Name in lower case. */
@@ -272,6 +319,10 @@ export interface ResponseFrame {
 export interface SessionRequest {
   /** Frames in order. At most 4 MiB in all. */
   frames: RequestFrame[];
+  /** Asks for a pong with this number; 0: for none. A replica that leaves the first one of a session without a pong is not asked again. */
+  ping: number;
+  /** The answer to room. It counts for what stands after the frames of its message. */
+  roomAnswer: RoomAnswer;
 }
 
 /** SessionResponse carries the frames of one turn of the replica's event loop. */
@@ -280,6 +331,14 @@ export interface SessionResponse {
   frames: ResponseFrame[];
   /** The replica takes no new requests; those that it has are finished. */
   draining: boolean;
+  /** The number of a ping, as soon as it was read; 0: none was. */
+  pong: number;
+  /**
+   * So many places are kept for this session's next requests, for 50 ms; 0: none. A session that was refused with replica_busy stands in
+   * line: it sends nothing new until it is given room, and then answers with room_answer. A replica that keeps no line never gives
+   * room; it is tried again after a while.
+   */
+  room: number;
 }
 
 function createBaseHeader(): Header {
@@ -1438,13 +1497,19 @@ export const ResponseFrame: MessageFns<ResponseFrame> = {
 };
 
 function createBaseSessionRequest(): SessionRequest {
-  return { frames: [] };
+  return { frames: [], ping: 0, roomAnswer: 0 };
 }
 
 export const SessionRequest: MessageFns<SessionRequest> = {
   encode(message: SessionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.frames) {
       RequestFrame.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.ping !== 0) {
+      writer.uint32(16).uint32(message.ping);
+    }
+    if (message.roomAnswer !== 0) {
+      writer.uint32(24).int32(message.roomAnswer);
     }
     return writer;
   },
@@ -1470,6 +1535,22 @@ export const SessionRequest: MessageFns<SessionRequest> = {
             message.frames.push(RequestFrame.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.ping = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.roomAnswer = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1485,6 +1566,12 @@ export const SessionRequest: MessageFns<SessionRequest> = {
   fromJSON(object: any): SessionRequest {
     return {
       frames: globalThis.Array.isArray(object?.frames) ? object.frames.map((e: any) => RequestFrame.fromJSON(e)) : [],
+      ping: isSet(object.ping) ? globalThis.Number(object.ping) : 0,
+      roomAnswer: isSet(object.roomAnswer)
+        ? roomAnswerFromJSON(object.roomAnswer)
+        : isSet(object.room_answer)
+        ? roomAnswerFromJSON(object.room_answer)
+        : 0,
     };
   },
 
@@ -1492,6 +1579,12 @@ export const SessionRequest: MessageFns<SessionRequest> = {
     const obj: any = {};
     if (message.frames?.length) {
       obj.frames = message.frames.map((e) => RequestFrame.toJSON(e));
+    }
+    if (message.ping !== 0) {
+      obj.ping = Math.round(message.ping);
+    }
+    if (message.roomAnswer !== 0) {
+      obj.roomAnswer = roomAnswerToJSON(message.roomAnswer);
     }
     return obj;
   },
@@ -1502,12 +1595,14 @@ export const SessionRequest: MessageFns<SessionRequest> = {
   fromPartial(object: DeepPartial<SessionRequest>): SessionRequest {
     const message = createBaseSessionRequest();
     message.frames = object.frames?.map((e) => RequestFrame.fromPartial(e)) || [];
+    message.ping = object.ping ?? 0;
+    message.roomAnswer = object.roomAnswer ?? 0;
     return message;
   },
 };
 
 function createBaseSessionResponse(): SessionResponse {
-  return { frames: [], draining: false };
+  return { frames: [], draining: false, pong: 0, room: 0 };
 }
 
 export const SessionResponse: MessageFns<SessionResponse> = {
@@ -1517,6 +1612,12 @@ export const SessionResponse: MessageFns<SessionResponse> = {
     }
     if (message.draining !== false) {
       writer.uint32(16).bool(message.draining);
+    }
+    if (message.pong !== 0) {
+      writer.uint32(24).uint32(message.pong);
+    }
+    if (message.room !== 0) {
+      writer.uint32(32).uint32(message.room);
     }
     return writer;
   },
@@ -1550,6 +1651,22 @@ export const SessionResponse: MessageFns<SessionResponse> = {
             message.draining = reader.bool();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.pong = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.room = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1566,6 +1683,8 @@ export const SessionResponse: MessageFns<SessionResponse> = {
     return {
       frames: globalThis.Array.isArray(object?.frames) ? object.frames.map((e: any) => ResponseFrame.fromJSON(e)) : [],
       draining: isSet(object.draining) ? globalThis.Boolean(object.draining) : false,
+      pong: isSet(object.pong) ? globalThis.Number(object.pong) : 0,
+      room: isSet(object.room) ? globalThis.Number(object.room) : 0,
     };
   },
 
@@ -1577,6 +1696,12 @@ export const SessionResponse: MessageFns<SessionResponse> = {
     if (message.draining !== false) {
       obj.draining = message.draining;
     }
+    if (message.pong !== 0) {
+      obj.pong = Math.round(message.pong);
+    }
+    if (message.room !== 0) {
+      obj.room = Math.round(message.room);
+    }
     return obj;
   },
 
@@ -1587,6 +1712,8 @@ export const SessionResponse: MessageFns<SessionResponse> = {
     const message = createBaseSessionResponse();
     message.frames = object.frames?.map((e) => ResponseFrame.fromPartial(e)) || [];
     message.draining = object.draining ?? false;
+    message.pong = object.pong ?? 0;
+    message.room = object.room ?? 0;
     return message;
   },
 };

@@ -1,0 +1,56 @@
+// What a replica says, as far as it may reach a caller: a replica of somebody's own program may say anything.
+// What breaks the contract becomes replica_protocol (502). How frames are read and counted is session.ts's matter.
+
+import { type Fault, type FaultCode, LIMITS, fault, isFaultCode } from "@headgate/core";
+import type * as pb from "@headgate/proto/fault";
+
+/** Faults that a replica can have. Others would speak of what it knows nothing of. */
+const A_REPLICAS: ReadonlySet<FaultCode> = new Set<FaultCode>([
+  "malformed_request",
+  "request_timeout",
+  "body_too_large",
+  "headers_too_large",
+  "upgrade_required",
+  "handler_error",
+  "handler_result_invalid",
+  "batch_length_mismatch",
+  "method_not_declared",
+  "websocket_unsupported",
+  "replica_protocol",
+  "replica_busy",
+  "draining",
+  "deadline_exceeded",
+  "cancelled",
+]);
+
+const MESSAGE_CHARS = 4096;
+const DETAILS = 16;
+const DETAIL_CHARS = 1024;
+
+/** The fault for a replica that broke the contract after it had the request. */
+export function brokenContract(what: string, limit: string | null = null): Fault {
+  return fault("replica_protocol", `the replica ${what}`, { mayHaveRun: "true", ...(limit === null ? {} : { limit }) });
+}
+
+/** A replica's fault, cut to what the contract allows. */
+export function faultOfReplica(said: pb.Fault): Fault {
+  const { code, message } = said;
+  if (!isFaultCode(code) || !A_REPLICAS.has(code)) return brokenContract("failed with a code that is none of a replica's");
+  const details = Object.entries(said.details);
+  const kept = details.length <= DETAILS && details.every(([name, text]) => name.length + text.length <= DETAIL_CHARS);
+  return fault(
+    code,
+    message.slice(0, MESSAGE_CHARS).toWellFormed(),
+    kept ? said.details : {},
+    Math.min(said.retryAfterMs, LIMITS.retryAfterMs),
+  );
+}
+
+/** What is wrong with header fields or trailers; null: nothing that is known here. Whether they can be sent is known where they are. */
+export function fieldsProblem(fields: readonly string[]): Fault | null {
+  const count = fields.length / 2;
+  if (count > LIMITS.headerFields) return brokenContract(`answered with ${count} header fields`, "headerFields");
+  let bytes = 0;
+  for (const text of fields) bytes += text.length;
+  return bytes > LIMITS.headerBytes ? brokenContract(`answered with ${bytes} bytes of header fields`, "headerBytes") : null;
+}
