@@ -80,6 +80,20 @@ export class LiveBackend implements ReplicaEvents, Work {
     if (this.#waiting.size > 0 || !this.#tryStart(call, null)) this.#enqueue(call);
   }
 
+  /**
+   * Starts a copy for a shadow where nothing waits and less than half of the room is taken, so that requests find room beside
+   * copies whatever those do. False: it is not taken.
+   */
+  offer(copy: Call): boolean {
+    if (this.#draining || this.#waiting.size > 0) return false;
+    if (this.running >= this.openReplicas * Math.ceil(this.#table.maxConcurrentQueries / 2)) return false;
+    copy.backend = this;
+    this.#deadlines.add(copy);
+    if (this.#tryStart(copy, null)) return true;
+    this.#deadlines.remove(copy);
+    return false;
+  }
+
   /** Ends a call for a reason of the caller's: it left. The sink hears nothing. */
   abandon(call: Call): void {
     if (this.#takeBack(call)) this.#left++;
@@ -115,18 +129,18 @@ export class LiveBackend implements ReplicaEvents, Work {
     return this.running + this.#waiting.size;
   }
 
-  /** It is in no table any more: what waits is refused, what runs goes on to its end. */
+  /** It is in no table any more: what was sent here before goes on to its end, also what still waits. To be called until nothing is in flight. */
   leave(): void {
     this.#draining = true;
+    if (this.#waiting.size === 0) for (const replica of this.#replicas) replica.leave();
+  }
+
+  /** Ends every link at once; what waits is refused. */
+  close(): void {
     for (const call of this.#waiting.calls()) {
       this.#takeBack(call);
       this.#refuse(call, "no_replica", `backend "${this.name}" was removed`);
     }
-    for (const replica of this.#replicas) replica.leave();
-  }
-
-  /** Ends every link at once. */
-  close(): void {
     for (const replica of this.#replicas) replica.close();
   }
 

@@ -2,7 +2,7 @@
 // that it points to. Sits between whoever takes requests in (the HTTP bridge, handles) and the replicas' links.
 
 import { fault } from "@headgate/core";
-import { Call, type CallSink } from "./call.ts";
+import type { Call } from "./call.ts";
 import { LiveBackend } from "./live-backend.ts";
 import { DeadlineWheel } from "./model/deadlines.ts";
 import {
@@ -14,13 +14,13 @@ import {
   pickBackend,
   tableProblem,
 } from "./model/routing-table.ts";
-import { nextPoint, nextShadowPoint } from "./model/split.ts";
+import { nextPoint } from "./model/split.ts";
+import { steer } from "./model/steering.ts";
 import type { RoutingTable } from "./model/table.ts";
+import { Shadows } from "./shadows.ts";
 
 /** How often deadlines are looked at while anything is in flight, in milliseconds: how late a 504 can be. */
 const SWEEP_MS = 20;
-/** Copies for shadows in flight at once; further ones are left out. */
-const MOST_SHADOWS = 100;
 
 /** An endpoint as it is dispatched to. */
 export type LiveEndpoint = CompiledEndpoint<LiveBackend>;
@@ -31,13 +31,14 @@ export type LiveTable = CompiledTable<LiveBackend>;
 export class Router {
   /** The table in force; null before the first. */
   table: LiveTable | null = null;
+  /** Copies of requests. */
+  readonly shadows = new Shadows();
   readonly #backends = new Map<string, LiveBackend>();
   readonly #cursors = new Map<string, SplitCursor>();
   readonly #deadlines = new DeadlineWheel<Call>();
   readonly #random: () => number;
   #leaving = new Set<LiveBackend>();
   #sweeper: NodeJS.Timeout | null = null;
-  #shadows = 0;
 
   /** `random` gives numbers in [0, 1). */
   constructor(random: () => number = Math.random) {
@@ -64,6 +65,7 @@ export class Router {
         return made;
       },
       (endpoint) => this.#cursor(endpoint),
+      (endpoint, backend) => this.shadows.lane(endpoint, backend),
     );
     for (const [name, backend] of this.#backends) {
       if (known.has(name)) continue;
@@ -71,23 +73,42 @@ export class Router {
       this.#leaving.add(backend);
       backend.leave();
     }
-    const names = new Set(table.endpoints.map((endpoint) => endpoint.name));
-    for (const name of this.#cursors.keys()) if (!names.has(name as never)) this.#cursors.delete(name);
+    const names: ReadonlySet<string> = new Set(table.endpoints.map((endpoint) => endpoint.name));
+    for (const name of this.#cursors.keys()) if (!names.has(name)) this.#cursors.delete(name);
+    this.shadows.retain(names);
     return "in_force";
   }
 
-  /** Sends a call to a backend of an endpoint; with a key always to the same one. */
+  /** Sends a call to a backend of an endpoint: the one that its fields ask for, else with a key always the same one, else by the split. */
   dispatch(endpoint: LiveEndpoint, call: Call, key: string | null): void {
-    const { cursor } = endpoint;
-    cursor.point = nextPoint(cursor.point);
-    const backend = pickBackend(endpoint, cursor.point, key);
+    const { cursor, steering } = endpoint;
+    let backend: LiveBackend | null = null;
+    if (steering !== null) {
+      const steered = steer(steering, call.headers);
+      if (steered.refusal !== null) {
+        call.sink.fault(steered.refusal);
+        return;
+      }
+      call.headers = steered.headers;
+      ({ backend } = steered);
+    }
+    if (backend === null) {
+      cursor.point = nextPoint(cursor.point);
+      backend = pickBackend(endpoint, cursor.point, key);
+    }
     if (backend === null) {
       call.sink.fault(fault("no_replica", `endpoint "${endpoint.name}" has no backend`, { endpoint: endpoint.name }));
       return;
     }
     this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP_MS);
-    if (endpoint.shadows.length > 0) this.#copyToShadows(endpoint, call);
-    backend.dispatch(call);
+    if (endpoint.shadows.length === 0) backend.dispatch(call);
+    else {
+      // Taken before, as pieces leave the list with the request; whatever becomes of the copy, the request has gone first.
+      const pieces = call.bodyEnded && call.lane === null ? [...call.pieces] : null;
+      backend.dispatch(call);
+      this.shadows.copy(endpoint, call, pieces);
+    }
+    if (call.state === "queued") this.shadows.makeRoom(backend);
   }
 
   /** The caller is gone. The sink hears nothing more. */
@@ -154,70 +175,13 @@ export class Router {
     for (const call of this.#deadlines.take(now)) call.backend?.expire(call, now);
     for (const backend of this.#backends.values()) backend.look(now);
     for (const backend of this.#leaving) {
+      backend.look(now);
+      backend.leave();
       if (backend.inFlight === 0) this.#leaving.delete(backend);
     }
     if (this.#sweeper !== null && this.inFlight === 0) {
       clearInterval(this.#sweeper);
       this.#sweeper = null;
     }
-  }
-
-  /** Copies go where the call's whole body is at hand; one that is sent as it comes is not copied. */
-  #copyToShadows(endpoint: LiveEndpoint, call: Call): void {
-    if (!call.bodyEnded) return;
-    for (const { proportion, backend } of endpoint.shadows) {
-      endpoint.cursor.shadowPoint = nextShadowPoint(endpoint.cursor.shadowPoint);
-      if (endpoint.cursor.shadowPoint >= proportion || this.#shadows >= MOST_SHADOWS) continue;
-      this.#shadows++;
-      const copy: Call = new Call(
-        call.endpoint,
-        call.method,
-        call.target,
-        call.headers,
-        call.requestId,
-        call.deadline,
-        new Discard(
-          this,
-          () => copy,
-          () => this.#shadows--,
-        ),
-      );
-      copy.params = call.params;
-      copy.callMethod = call.callMethod;
-      copy.shadow = true;
-      copy.via = call.via;
-      copy.pieces = [...call.pieces];
-      backend.dispatch(copy);
-    }
-  }
-}
-
-/** Throws an answer away. */
-class Discard implements CallSink {
-  readonly #router: Router;
-  readonly #call: () => Call;
-  readonly #done: () => void;
-
-  constructor(router: Router, call: () => Call, done: () => void) {
-    this.#router = router;
-    this.#call = call;
-    this.#done = done;
-  }
-
-  head(_status: number, _headers: readonly string[], body: Buffer | null, end: boolean): void {
-    this.body(body, end);
-  }
-
-  body(piece: Buffer | null, end: boolean): void {
-    if (end) this.#done();
-    else if (piece !== null) this.#router.consumed(this.#call(), piece.length);
-  }
-
-  fault(): void {
-    this.#done();
-  }
-
-  writable(): void {
-    // A copy's body is whole from the start.
   }
 }

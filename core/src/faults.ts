@@ -70,6 +70,7 @@ export const FAULTS = {
   // What a request can meet on its way in.
   malformed_request: row(400, "INVALID_ARGUMENT", false, "Malformed request"),
   route_not_found: row(404, "NOT_FOUND", false, "No such route"),
+  preview_unknown: row(400, "INVALID_ARGUMENT", false, "Preview of an unknown backend"),
   method_not_allowed: row(405, "UNIMPLEMENTED", false, "Method not allowed"),
   request_timeout: row(408, "DEADLINE_EXCEEDED", true, "Request not received in time"),
   origin_not_allowed: row(403, "PERMISSION_DENIED", false, "Origin not allowed"),

@@ -94,6 +94,70 @@ test("a shadow that throws or hangs neither fails nor delays the real request", 
   await serve.deleteBackend("stuck", { force: true });
 });
 
+test("a request never waits behind a copy: one that hangs is given up when a request needs its place", async () => {
+  await serve.createBackend({
+    name: "narrow",
+    handler: async (request) => {
+      if (!request.url.includes("hang")) return "narrow";
+      await new Promise((aborted) => request.signal.addEventListener("abort", aborted));
+      return "given up";
+    },
+    config: { maxConcurrentQueries: 1 },
+  });
+  await serve.createEndpoint("beside", { backend: "real", route: "/beside" });
+  await serve.createEndpoint("narrow", { backend: "narrow", route: "/narrow" });
+  await serve.shadowTraffic("beside", "narrow", 1);
+  expect(await instance.text("/beside?hang")).toBe("real");
+  await waitFor("the copy", async () =>
+    (await serve.status()).replicas.some(({ backend, inFlight }) => backend === "narrow" && inFlight === 1),
+  );
+  // The copy alone would hold the only place for the 60 s of its deadline.
+  const began = performance.now();
+  expect(await instance.text("/narrow")).toBe("narrow");
+  expect(performance.now() - began).toBeLessThan(20_000);
+  await serve.deleteEndpoint("beside");
+});
+
+test("a shadow that is in the traffic too changes nothing of the split", async () => {
+  await serve.createEndpoint("both", { traffic: { real: 0.5, narrow: 0.5 }, route: "/both" });
+  await serve.shadowTraffic("both", "narrow", 1);
+  await serve.shadowTraffic("both", "copy", 1);
+  const texts: string[] = [];
+  for (let request = 0; request < 40; request += 1) texts.push(await instance.text("/both"));
+  const ofNarrow = texts.filter((text) => text === "narrow").length;
+  expect(Math.abs(ofNarrow - 20)).toBeLessThanOrEqual(3);
+  expect(texts.filter((text) => text === "real").length).toBe(40 - ofNarrow);
+  await serve.deleteEndpoint("both");
+});
+
+test("a shadow without any replica costs the requests nothing", async () => {
+  await serve.createBackend("mortal", () => process.exit(1));
+  await serve.createEndpoint("alone", { backend: "real", route: "/alone" });
+  await serve.shadowTraffic("alone", "mortal", 1);
+  for (let request = 0; request < 50; request += 1) {
+    const response = await instance.fetch("/alone");
+    expect([response.status, await response.text()]).toEqual([200, "real"]);
+  }
+  await waitFor("the end of the shadow", async () => (await serve.getBackend("mortal")).restarts > 0);
+  expect(await instance.text("/alone")).toBe("real");
+  await serve.deleteEndpoint("alone");
+  await serve.deleteBackend("mortal", { force: true });
+});
+
+test("a body that comes in a stream is not copied", async () => {
+  await serve.shadowTraffic("watched", "copy", 1);
+  const body = new ReadableStream({
+    start(controller) {
+      controller.enqueue(new TextEncoder().encode("in pieces"));
+      controller.close();
+    },
+  });
+  // Fetch's type does not know half-duplex requests yet.
+  const streamed = { method: "POST", body, duplex: "half" } as RequestInit;
+  expect(await instance.text("/watched?streamed", streamed)).toBe("real");
+  expect(await copiesSoFar()).toBe(0);
+});
+
 test("a shadow is a use: its backend cannot be deleted while the endpoint names it", async () => {
   await serve.shadowTraffic("watched", "copy", 0.1);
   await expect(serve.deleteBackend("copy")).rejects.toMatchObject({ code: "backend_in_use", message: expect.stringContaining("watched") });

@@ -98,6 +98,7 @@ test("a compiled table finds endpoints by path and by name, and hands out the sh
       return made;
     },
     (name) => cursors.get(name) ?? { point: 0, shadowPoint: 0 },
+    () => ({ inFlight: 0, copied: 0, dropped: 0 }),
   );
   const two = compiled.match("/two/7");
   expect(two?.params).toEqual(["id", "7"]);
@@ -116,6 +117,7 @@ test("traffic leads to a backend by point or by key, and nowhere where there is 
     table(),
     ({ name }) => name,
     () => ({ point: 0, shadowPoint: 0 }),
+    () => ({ inFlight: 0, copied: 0, dropped: 0 }),
   );
   const two = compiled.endpoint("two");
   if (two === undefined) throw new Error("no endpoint");
@@ -124,4 +126,34 @@ test("traffic leads to a backend by point or by key, and nowhere where there is 
   const sticky = pickBackend(two, 0.1, "user-1");
   for (let point = 0; point < 1; point += 0.1) expect(pickBackend(two, point, "user-1")).toBe(sticky);
   expect(pickBackend({ ...two, shares: [] }, 0.1, null)).toBeNull();
+});
+
+test("an endpoint with nothing beside its split has nothing to be looked at; a rule's backend and a lane are the shell's own", () => {
+  const lane = { inFlight: 0, copied: 0, dropped: 0 };
+  const compiled = compileTable(
+    table({
+      endpoints: [
+        endpoint("plain", "/plain", ["a"]),
+        endpoint("ruled", "/ruled", ["a"], ["GET"], {
+          matches: [{ backend: "b", cookie: "group", prefix: "beta" }],
+          previewHeader: "x-preview",
+          affinity: { cookie: "ab" },
+          cors: { origins: "*" },
+          shadows: [{ backend: "b", proportion: 0.5 }],
+        }),
+      ],
+    }),
+    ({ name }) => name,
+    () => ({ point: 0, shadowPoint: 0 }),
+    (name, to) => (name === "ruled" && to === "b" ? lane : { ...lane }),
+  );
+  expect(compiled.endpoint("plain")).toMatchObject({ steering: null, affinity: null, cors: null, shadows: [] });
+  const ruled = compiled.endpoint("ruled");
+  expect(ruled).toMatchObject({
+    steering: { previewHeader: "x-preview", rules: [{ backend: "b" }] },
+    affinity: { cookie: "ab" },
+    cors: { origins: "*" },
+  });
+  expect([...(ruled?.steering?.previews ?? [])]).toEqual([["a", "a"]]);
+  expect(ruled?.shadows[0]?.lane).toBe(lane);
 });

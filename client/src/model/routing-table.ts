@@ -1,9 +1,10 @@
 // The routing table compiled for the request path: path → endpoint → backend. One immutable value, swapped whole.
 // Checked as a whole before it is taken; a table with anything wrong in it is refused and the old one stays.
 
-import { type EndpointSpec, backendsOf, parseRoute } from "@headgate/core";
+import { type Affinity, type CorsPolicy, type EndpointSpec, backendsOf, parseRoute } from "@headgate/core";
 import { type RouteMatch, buildRouteTree } from "./route-tree.ts";
 import { shareAt, shareOfKey } from "./split.ts";
+import { type Steering, compileSteering } from "./steering.ts";
 import type { RoutingTable, TableBackend } from "./table.ts";
 
 /** One share of an endpoint's traffic; `backend` indexes nothing: it is the backend itself. */
@@ -21,10 +22,21 @@ export interface SplitCursor {
   shadowPoint: number;
 }
 
+/** What happens to the copies of one shadow. Mutable, owned by the shell, and kept from one table to the next. */
+export interface ShadowLane {
+  /** Copies that run. */
+  inFlight: number;
+  /** Copies that were sent since the shadow is known. */
+  copied: number;
+  /** Copies that were due and not sent, or broken off. */
+  dropped: number;
+}
+
 /** A shadow of an endpoint. */
 export interface CompiledShadow<B> {
   readonly proportion: number;
   readonly backend: B;
+  readonly lane: ShadowLane;
 }
 
 /** An endpoint as the request path reads it. `B` is the shell's live backend (its replicas' sessions and its queue). */
@@ -39,6 +51,12 @@ export interface CompiledEndpoint<B> {
   readonly shares: readonly CompiledShare<B>[];
   readonly shadows: readonly CompiledShadow<B>[];
   readonly cursor: SplitCursor;
+  /** What comes before the split; null: nothing does. */
+  readonly steering: Steering<B> | null;
+  /** Sticky users; null: none. */
+  readonly affinity: Affinity | null;
+  /** Cross-origin access; null: what the handler says. */
+  readonly cors: CorsPolicy | null;
 }
 
 /** What the request path reads. */
@@ -94,14 +112,18 @@ export function allowedMethods(methods: readonly string[]): readonly string[] {
   return [...allowed].sort();
 }
 
-/** Compiles a table that has no problem. `live` gives the shell's backend of a table's, `cursor` an endpoint's cursor. */
+/**
+ * Compiles a table that has no problem. `live` gives the shell's backend of a table's, `cursor` an endpoint's cursor, `lane`
+ * the lane of one of its shadows.
+ */
 export function compileTable<B>(
   table: RoutingTable,
   live: (backend: TableBackend) => B,
   cursor: (endpoint: string) => SplitCursor,
+  lane: (endpoint: string, backend: string) => ShadowLane,
 ): CompiledTable<B> {
   const backends = new Map(table.backends.map((backend) => [backend.name, live(backend)]));
-  const endpoints = table.endpoints.map((spec) => compileEndpoint(spec, backends, cursor(spec.name)));
+  const endpoints = table.endpoints.map((spec) => compileEndpoint(spec, backends, cursor(spec.name), lane));
   const byName = new Map(endpoints.map((endpoint) => [endpoint.name, endpoint]));
   const routes = endpoints.flatMap((endpoint) => {
     if (endpoint.route === null) return [];
@@ -119,7 +141,12 @@ export function compileTable<B>(
   };
 }
 
-function compileEndpoint<B>(spec: EndpointSpec, backends: ReadonlyMap<string, B>, cursor: SplitCursor): CompiledEndpoint<B> {
+function compileEndpoint<B>(
+  spec: EndpointSpec,
+  backends: ReadonlyMap<string, B>,
+  cursor: SplitCursor,
+  lane: (endpoint: string, backend: string) => ShadowLane,
+): CompiledEndpoint<B> {
   const shares: CompiledShare<B>[] = [];
   for (const { backend, weight } of spec.traffic) {
     const found = backends.get(backend);
@@ -128,7 +155,7 @@ function compileEndpoint<B>(spec: EndpointSpec, backends: ReadonlyMap<string, B>
   const shadows: CompiledShadow<B>[] = [];
   for (const { backend, proportion } of spec.shadows) {
     const found = backends.get(backend);
-    if (found !== undefined) shadows.push({ proportion, backend: found });
+    if (found !== undefined) shadows.push({ proportion, backend: found, lane: lane(spec.name, backend) });
   }
   return {
     name: spec.name,
@@ -140,6 +167,9 @@ function compileEndpoint<B>(spec: EndpointSpec, backends: ReadonlyMap<string, B>
     shares,
     shadows,
     cursor,
+    steering: compileSteering(spec, backends),
+    affinity: spec.affinity,
+    cors: spec.cors,
   };
 }
 

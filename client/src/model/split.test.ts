@@ -1,7 +1,7 @@
 // The split of traffic: even without a key, sticky with one, and moved as little as possible when weights change.
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { hashToUnit, nextPoint, nextShadowPoint, shareAt, shareOfKey } from "./split.ts";
+import { backendOfKey, hashToUnit, nextPoint, nextShadowPoint, shareAt, shareOfKey } from "./split.ts";
 
 /** Weights that add up to 1, some of them 0. */
 const weights = fc
@@ -141,4 +141,73 @@ test("any string hashes to a number in [0, 1)", () => {
       expect(hashToUnit(text)).toBe(unit);
     }),
   );
+});
+
+/** Whole percentages over n backends, as weights. */
+const percentages = (n: number): fc.Arbitrary<readonly number[]> =>
+  fc.array(fc.nat(100), { minLength: n - 1, maxLength: n - 1 }).map((cuts) => {
+    const edges = [0, ...cuts.sort((a, b) => a - b), 100];
+    return edges.slice(1).map((edge, i) => (edge - (edges[i] ?? 0)) / 100);
+  });
+const named = (list: readonly number[]): { name: string; weight: number }[] => list.map((weight, i) => ({ name: `b${i}`, weight }));
+const FEWER_KEYS = KEYS.slice(0, 4_000);
+
+test("between two backends exactly the difference of a change moves, all of it from the one that shrinks to the one that grows", () => {
+  fc.assert(
+    fc.property(percentages(2), percentages(2), (before, after) => {
+      let moved = 0;
+      for (const key of FEWER_KEYS) {
+        const from = shareOfKey(named(before), key);
+        const to = shareOfKey(named(after), key);
+        if (from === to) continue;
+        moved++;
+        if (!((after[from] ?? 0) < (before[from] ?? 0) && (after[to] ?? 0) > (before[to] ?? 0))) throw new Error(`${key}: ${from} → ${to}`);
+      }
+      // Five standard deviations of a sample of this size.
+      expect(Math.abs(moved / FEWER_KEYS.length - Math.abs((after[0] ?? 0) - (before[0] ?? 0)))).toBeLessThan(0.04);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test("a backend that grows while the others keep their proportions takes what it grows by, and nothing moves between the others", () => {
+  fc.assert(
+    fc.property(percentages(4), fc.integer({ min: 0, max: 100 }), (before, percent) => {
+      const grown = Math.max(before[0] ?? 0, percent / 100);
+      const rest = 1 - (before[0] ?? 0);
+      const after = before.map((weight, i) => (i === 0 ? grown : rest === 0 ? 0 : (weight * (1 - grown)) / rest));
+      let moved = 0;
+      for (const key of FEWER_KEYS) {
+        const from = shareOfKey(named(before), key);
+        const to = shareOfKey(named(after), key);
+        if (from === to) continue;
+        moved++;
+        if (to !== 0) throw new Error(`${key}: ${from} → ${to}`);
+      }
+      expect(Math.abs(moved / FEWER_KEYS.length - (grown - (before[0] ?? 0)))).toBeLessThan(0.04);
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test("in any change a key moves only to a backend that grows by a larger factor than the one it leaves", () => {
+  fc.assert(
+    fc.property(percentages(5), percentages(5), (before, after) => {
+      for (const key of FEWER_KEYS.slice(0, 1_000)) {
+        const from = shareOfKey(named(before), key);
+        const to = shareOfKey(named(after), key);
+        if (from === to) continue;
+        const [wasFrom = 0, isFrom = 0, wasTo = 0, isTo = 0] = [before[from], after[from], before[to], after[to]];
+        if (isTo * wasFrom <= isFrom * wasTo) throw new Error(`${key}: ${from} → ${to}`);
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test("the backend of a key by a split is the one that requests with it go to", () => {
+  for (const key of KEYS.slice(0, 200)) {
+    const traffic = split(0.3).map(({ name, weight }) => ({ backend: name, weight }));
+    expect(backendOfKey(traffic, key)).toBe(split(0.3)[shareOfKey(split(0.3), key)]?.name);
+  }
 });
