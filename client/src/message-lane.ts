@@ -29,7 +29,8 @@ export interface LaneOut {
 
 /** The messages of one WebSocket. */
 export class MessageLane {
-  readonly sink: MessageSink;
+  /** Where messages of the replica go. Changed by whoever has made the lane. */
+  sink: MessageSink;
   /** Whether the replica has accepted the WebSocket. */
   accepted = false;
   #waiting: Waiting[] = [];

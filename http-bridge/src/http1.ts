@@ -3,7 +3,7 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Exchange } from "./exchange.ts";
-import { type FieldList, type ResponseFields, hasBody } from "./model/response.ts";
+import { type FieldList, type ResponseFields, hasBody, withUpgrade } from "./model/response.ts";
 import type { Responder } from "./responder.ts";
 import { canSendWhole, sendWhole } from "./whole-response.ts";
 
@@ -35,8 +35,9 @@ export class Http1Responder implements Responder {
     return this.outgoing.headersSent;
   }
 
-  whole(status: number, fields: ResponseFields, body: Buffer | null, requestId: string, extra: FieldList | null): void {
+  whole(status: number, fields: ResponseFields, body: Buffer | null, requestId: string, further: FieldList | null): void {
     const { incoming, outgoing } = this;
+    const extra = withUpgrade(status, further);
     if ((body === null || body.length <= ONE_WRITE_BYTES) && canSendWhole(incoming, outgoing, status)) {
       sendWhole(outgoing, status, fields, body, requestId, extra);
       return;

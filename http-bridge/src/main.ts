@@ -7,6 +7,7 @@ import { BridgeBoot } from "@headgate/proto/routing";
 import type { BridgeState } from "./bridge-state.ts";
 import { Intake } from "./intake.ts";
 import { Listeners } from "./listeners.ts";
+import { WebSockets } from "./websockets.ts";
 
 /** One JSON line on standard output, which is the bridge's log. */
 function log(level: "info" | "warn" | "error", msg: string, facts: Readonly<Record<string, unknown>> = {}): void {
@@ -16,6 +17,8 @@ function log(level: "info" | "warn" | "error", msg: string, facts: Readonly<Reco
 const boot = BridgeBoot.fromJSON(JSON.parse(readFileSync(Number(process.env.HEADGATE_BOOT_FD ?? "3"), "utf8")));
 const router = new Router();
 const state: BridgeState = { draining: false };
+const sockets = new WebSockets();
+
 async function main(): Promise<void> {
   const listeners = await Listeners.make(
     {
@@ -25,7 +28,7 @@ async function main(): Promise<void> {
       httpsPort: boot.httpsPort ?? null,
       certificate: { cert: boot.tlsCert, key: boot.tlsKey },
     },
-    { router, intake: new Intake(router), state },
+    { router, intake: new Intake(router), state, sockets },
     log,
   );
   // On a given port it listens only when it has a table, as other bridges may be serving there already.
@@ -54,6 +57,9 @@ async function main(): Promise<void> {
     if (state.draining) return;
     state.draining = true;
     log("info", "draining");
+    sockets.drain();
+    // Early enough for their callers' answers to the close.
+    setTimeout(() => sockets.close(), Math.max(0, timeoutMs - LIMITS.websocketCloseMs)).unref();
     const late = new Promise<void>((resolve) => setTimeout(resolve, timeoutMs).unref());
     await Promise.race([listeners.drain(), late]);
     feed.close();

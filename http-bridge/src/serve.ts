@@ -7,12 +7,14 @@ import type { Exchange } from "./exchange.ts";
 import type { Intake, Verdict } from "./intake.ts";
 import { bodyPlan } from "./model/request.ts";
 import { answerOwn } from "./own-routes.ts";
+import type { WebSockets } from "./websockets.ts";
 
 /** What every request needs. */
 export interface Surroundings {
   readonly router: Router;
   readonly intake: Intake;
   readonly state: BridgeState;
+  readonly sockets: WebSockets;
 }
 
 /** Does what the intake said of the request that it looked at last. */

@@ -7,7 +7,9 @@ import { LIMITS } from "@headgate/core";
 import { Exchange } from "./exchange.ts";
 import { Http1Responder } from "./http1.ts";
 import { answerMalformed } from "./malformed.ts";
+import { asksForWebSocket } from "./model/handshake.ts";
 import { type Surroundings, serve } from "./serve.ts";
+import { serveUpgrade } from "./upgrade.ts";
 
 /** A connection and what was asked on it last; where the caller pipelines, what was asked before it too. */
 interface Connection extends Socket {
@@ -45,6 +47,7 @@ export function createBridgeServer(surroundings: Surroundings): Server {
       requireHostHeader: false,
       // A request without a body needs no stream to read it from.
       optimizeEmptyRequests: true,
+      shouldUpgradeCallback: (req) => asksForWebSocket(req.method ?? "", req.httpVersionMinor, req.headers),
     },
     onRequest,
   );
@@ -57,6 +60,11 @@ export function createBridgeServer(surroundings: Surroundings): Server {
       for (let asked = socket.asked ?? null; asked !== null; asked = asked.before) asked.exchange?.left();
       socket.asked = null;
     });
+  });
+  server.on("upgrade", (req, socket: Connection, head) => {
+    // Nobody asks for a WebSocket before the answers to earlier requests, and there is no telling where those would go.
+    if (socket.asked?.exchange?.over === false) socket.destroy();
+    else serveUpgrade(req, socket, head, surroundings);
   });
   server.on("clientError", (error, socket: Connection) => answerMalformed(error, socket, socket.asked?.exchange ?? null));
   return server;

@@ -68,6 +68,15 @@ export function headText(
   return `${statusLine}${fields.text}${more}content-length: ${length}\r\nx-request-id: ${requestId}\r\n${fields.hasDate ? "" : date}${KEEP_ALIVE}`;
 }
 
+const UPGRADE = ["upgrade", "websocket", "connection", "upgrade", "sec-websocket-version", "13"];
+const UPGRADE_TEXT = "upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\n";
+
+/** The further fields of an answer over HTTP/1.1: a 426 names what to change to, and this bridge can change to nothing else. */
+export function withUpgrade(status: number, extra: FieldList | null): FieldList | null {
+  if (status !== 426) return extra;
+  return { list: [...(extra?.list ?? []), ...UPGRADE], text: (extra?.text ?? "") + UPGRADE_TEXT };
+}
+
 /** A fault as a response. */
 export interface Problem {
   readonly status: number;
