@@ -307,7 +307,10 @@ export interface ResponseFrame {
   fault:
     | Fault
     | undefined;
-  /** How many further bytes of the request's body the bridge may send. A new stream starts with 262144. */
+  /**
+   * How many further bytes of the request's body the bridge may send. A new stream starts with 262144; never are more than 4 MiB given
+   * and not used. The first credit also says that the request was taken: one that is refused after it is not sent elsewhere.
+   */
   credit: number;
   /** Fields after the body; with end alone. At most 100 fields and 60 KiB. */
   trailers: Header[];
@@ -1739,6 +1742,14 @@ export const ReplicaServiceDefinition = {
     /**
      * Many requests at once over one stream: one for each pair of bridge and replica, for as long as both live.
      * All frames of one turn of an event loop leave as one message: that is what makes it cheap.
+     *
+     * A replica that breaks a rule for one request loses that request alone: its caller gets 502 replica_protocol, or a connection that
+     * breaks off where the answer had begun, the replica gets a cancel, and the session goes on. Such rules are: the order of frames, the
+     * status, the number and size of header fields, a fault together with an answer or with a code that no replica has, more body than
+     * credit, more than 4 MiB of credit for a body.
+     * The whole session ends, with all its requests lost, by what leaves nothing to be trusted on it: bytes that are no message of this
+     * contract, a compressed message, one of more than 4 MiB, and a frame for a number that was never given to a request.
+     * Frames of requests that are over, empty messages, unknown fields and pongs that nobody asked for are passed over.
      */
     session: {
       name: "Session",
@@ -1760,6 +1771,14 @@ export interface ReplicaServiceImplementation<CallContextExt = {}> {
   /**
    * Many requests at once over one stream: one for each pair of bridge and replica, for as long as both live.
    * All frames of one turn of an event loop leave as one message: that is what makes it cheap.
+   *
+   * A replica that breaks a rule for one request loses that request alone: its caller gets 502 replica_protocol, or a connection that
+   * breaks off where the answer had begun, the replica gets a cancel, and the session goes on. Such rules are: the order of frames, the
+   * status, the number and size of header fields, a fault together with an answer or with a code that no replica has, more body than
+   * credit, more than 4 MiB of credit for a body.
+   * The whole session ends, with all its requests lost, by what leaves nothing to be trusted on it: bytes that are no message of this
+   * contract, a compressed message, one of more than 4 MiB, and a frame for a number that was never given to a request.
+   * Frames of requests that are over, empty messages, unknown fields and pongs that nobody asked for are passed over.
    */
   session(
     request: AsyncIterable<SessionRequest>,
@@ -1776,6 +1795,14 @@ export interface ReplicaServiceClient<CallOptionsExt = {}> {
   /**
    * Many requests at once over one stream: one for each pair of bridge and replica, for as long as both live.
    * All frames of one turn of an event loop leave as one message: that is what makes it cheap.
+   *
+   * A replica that breaks a rule for one request loses that request alone: its caller gets 502 replica_protocol, or a connection that
+   * breaks off where the answer had begun, the replica gets a cancel, and the session goes on. Such rules are: the order of frames, the
+   * status, the number and size of header fields, a fault together with an answer or with a code that no replica has, more body than
+   * credit, more than 4 MiB of credit for a body.
+   * The whole session ends, with all its requests lost, by what leaves nothing to be trusted on it: bytes that are no message of this
+   * contract, a compressed message, one of more than 4 MiB, and a frame for a number that was never given to a request.
+   * Frames of requests that are over, empty messages, unknown fields and pongs that nobody asked for are passed over.
    */
   session(
     request: AsyncIterable<DeepPartial<SessionRequest>>,

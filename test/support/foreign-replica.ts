@@ -1,0 +1,104 @@
+// A replica that shares no code with Headgate's own: it registers itself as a program in any language would, and hands each request
+// to a behaviour that answers it with bytes of its choosing. For tests of what happens when a replica breaks the contract.
+
+import { readFileSync, rmSync } from "node:fs";
+import { type ServerHttp2Session, type ServerHttp2Stream, createServer } from "node:http2";
+import { AttachRequest, AttachResponse, Boot } from "@headgate/proto/attachment";
+import { HandleRequest, type RequestHead, SessionRequest } from "@headgate/proto/replica";
+import { openStream } from "@headgate/rpc/stream";
+
+/** One request, and all ways to answer it. */
+export interface Asked {
+  /** Its number in the session; 0 for Handle. */
+  readonly id: number;
+  readonly head: RequestHead;
+  readonly stream: ServerHttp2Stream;
+  readonly connection: ServerHttp2Session;
+  /** Resolves when the bridge cancels it. */
+  readonly cancelled: Promise<void>;
+}
+
+/** A gRPC message: its prefix and its bytes. */
+export function framed(message: Uint8Array, flag = 0, length = message.length): Buffer {
+  const prefix = Buffer.alloc(5);
+  prefix[0] = flag;
+  prefix.writeUInt32BE(length, 1);
+  return Buffer.concat([prefix, message]);
+}
+
+/** Cuts a stream of bytes into gRPC messages. */
+function cutter(onMessage: (message: Buffer) => void): (chunk: Buffer) => void {
+  let held: Buffer = Buffer.alloc(0);
+  return (chunk) => {
+    held = Buffer.concat([held, chunk]);
+    while (held.length >= 5 && held.length >= 5 + held.readUInt32BE(1)) {
+      const end = 5 + held.readUInt32BE(1);
+      onMessage(held.subarray(5, end));
+      held = held.subarray(end);
+    }
+  };
+}
+
+/** Serves ReplicaService: each request of a session, and each Handle, goes to `behave`. Pings and the like are passed over. */
+function serve(address: string, behave: (asked: Asked) => void): Promise<void> {
+  const server = createServer();
+  server.on("sessionError", () => undefined);
+  server.on("stream", (generic, headers) => {
+    // A server's streams are ServerHttp2Streams; the event's type does not say so.
+    const stream = generic as ServerHttp2Stream;
+    const connection = stream.session;
+    if (connection === undefined) return;
+    stream.on("error", () => undefined);
+    connection.on("error", () => undefined);
+    stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
+    stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
+    const cancels = new Map<number, () => void>();
+    const ask = (id: number, head: RequestHead): void => {
+      const cancelled = new Promise<void>((resolve) => cancels.set(id, resolve));
+      behave({ id, head, stream, connection: connection as ServerHttp2Session, cancelled });
+    };
+    const isSession = headers[":path"] === "/headgate.v1.ReplicaService/Session";
+    const cut = cutter((message) => {
+      if (!isSession) {
+        const { head } = HandleRequest.decode(message);
+        if (head !== undefined) ask(0, head);
+        return;
+      }
+      for (const { streamId, head, cancel } of SessionRequest.decode(message).frames) {
+        if (head !== undefined) ask(streamId, head);
+        if (cancel) cancels.get(streamId)?.();
+      }
+    });
+    stream.on("data", cut);
+    stream.on("close", () => cancels.get(0)?.());
+  });
+  rmSync(address.slice("unix:".length), { force: true });
+  return new Promise((resolve) => server.listen(address.slice("unix:".length), resolve));
+}
+
+/** Joins the instance whose boot stands at descriptor 3, and serves. */
+export async function joinAsReplica(session: boolean, behave: (asked: Asked) => void): Promise<void> {
+  const boot = Boot.fromJSON(JSON.parse(readFileSync(3, "utf8")));
+  await serve(boot.listenAddress, behave);
+  const say = (kind: AttachRequest["kind"]): void => void attach.send(AttachRequest.encode({ kind }).finish());
+  const attach = openStream(
+    boot.controlAddress,
+    { path: "/headgate.v1.AttachmentService/Attach" },
+    {
+      open: () => undefined,
+      message: (message) => {
+        const { kind } = AttachResponse.decode(message);
+        if (kind?.$case === "registered") {
+          const ready = { session, acceptsBatches: false, methods: ["handle"] };
+          say({ $case: "ready", value: ready });
+        } else if (kind?.$case === "configure") say({ $case: "configured", value: { number: kind.value.number } });
+        else if (kind?.$case === "drain") say({ $case: "drained", value: {} });
+        else if (kind?.$case === "stop") process.exit(0);
+      },
+      // It does not outlive its controller.
+      end: () => process.exit(0),
+    },
+  );
+  say({ $case: "register", value: { replicaId: boot.replicaId, joinToken: boot.joinToken, pid: process.pid } });
+  setInterval(() => say({ $case: "load", value: { inFlight: 0, completed: 0n, memoryBytes: 0n } }), 1_000);
+}
