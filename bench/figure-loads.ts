@@ -14,4 +14,5 @@ type MakeLoad = (setting: FigureLoadSetting) => FigureLoad;
 
 export const FIGURE_LOADS: Readonly<Record<FigureLoadName, () => Promise<MakeLoad>>> = {
   streams: async () => (await import("./streams/load.ts")).streamsLoad,
+  websocket: async () => (await import("./websocket/load.ts")).websocketLoad,
 };
