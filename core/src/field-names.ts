@@ -23,6 +23,7 @@ const UNSEEN = new Set([
   "expect",
   "content-length",
   "x-request-id",
+  "x-request-timeout",
 ]);
 
 /** Checks the name of a header field. */

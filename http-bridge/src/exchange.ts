@@ -3,8 +3,9 @@
 
 import type { Call, CallSink, Router } from "@headgate/client/data-plane";
 import { type Fault, fault } from "@headgate/core";
+import { type ExtraFields, withoutCors } from "./model/cors.ts";
 import { bodyTooLarge } from "./model/request.ts";
-import { type FieldList, type ResponseFields, hasBody, problem, responseFields } from "./model/response.ts";
+import { type ResponseFields, hasBody, problem, responseFields } from "./model/response.ts";
 import type { Responder } from "./responder.ts";
 
 let lastHeaders: readonly string[] = [];
@@ -29,8 +30,8 @@ export class Exchange implements CallSink {
   call: Call | null = null;
   /** Whether the answer is complete or the caller is gone. */
   over = false;
-  /** Further fields of whatever answer is given, such as those of CORS and cookies; null: none. */
-  extra: FieldList | null = null;
+  /** Further fields of whatever answer is given, those of CORS and cookies; null: none. */
+  extra: ExtraFields | null = null;
   readonly #to: Responder;
   readonly #router: Router;
   #received = 0;
@@ -40,6 +41,11 @@ export class Exchange implements CallSink {
     this.requestId = requestId;
     this.#to = to;
     this.#router = router;
+  }
+
+  /** Whether the request came over TLS. */
+  get secure(): boolean {
+    return this.#to.secure;
   }
 
   // --- the request's body ---
@@ -88,12 +94,13 @@ export class Exchange implements CallSink {
 
   head(status: number, headers: readonly string[], body: Buffer | null, end: boolean): void {
     if (this.over) return;
-    const fields = fieldsOf(headers);
-    if (fields === null) {
+    const checked = fieldsOf(headers);
+    if (checked === null) {
       if (!end && this.call !== null) this.#router.abandon(this.call);
       this.fault(fault("replica_protocol", "the replica answered with a header field that cannot be sent"));
       return;
     }
+    const fields = this.extra?.ownsCors === true ? withoutCors(checked) : checked;
     if (end) {
       this.over = true;
       this.#to.whole(status, fields, body, this.requestId, this.extra);

@@ -27,6 +27,10 @@ export class Http1Responder implements Responder {
     this.#withBody = withBody;
   }
 
+  get secure(): boolean {
+    return "encrypted" in this.incoming.socket;
+  }
+
   get received(): boolean {
     return this.incoming.complete;
   }

@@ -35,6 +35,10 @@ export class Http2Responder implements Responder {
     }
   }
 
+  get secure(): boolean {
+    return this.outgoing.session?.encrypted === true;
+  }
+
   get begun(): boolean {
     return this.outgoing.headersSent;
   }

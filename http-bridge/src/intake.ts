@@ -3,15 +3,17 @@
 
 import { randomBytes } from "node:crypto";
 import { Call, type CallSink, type LiveEndpoint, type Router } from "@headgate/client/data-plane";
-import { type Fault, fault } from "@headgate/core";
+import { type CorsPolicy, type Fault, fault } from "@headgate/core";
+import { isPreflight } from "./extras.ts";
 import { RequestFields } from "./model/fields.ts";
 import { type MeasuredHead, bodyTooLarge, fieldsProblem, headProblem, pathLength, requestIdOf, targetProblem } from "./model/request.ts";
 
 /**
  * What is to be done with a request. "call": it goes to `endpoint`. "own": it asks for one of Headgate's own paths, `path`.
- * "allow": it is an OPTIONS request that is answered with `allow`. "refuse": it goes no further, because of `refusal`.
+ * "allow": it is an OPTIONS request that is answered with `allow`. "preflight": it is one that a browser sends before another.
+ * "refuse": it goes no further, because of `refusal`.
  */
-export type Verdict = "call" | "own" | "allow" | "refuse";
+export type Verdict = "call" | "own" | "allow" | "preflight" | "refuse";
 
 /** Looks at requests. What it found of the last one stands in its properties until the next. */
 export class Intake {
@@ -22,6 +24,8 @@ export class Intake {
   path = "";
   /** The endpoint of a "call". */
   endpoint: LiveEndpoint | null = null;
+  /** CORS of the endpoint that the path leads to, whatever becomes of the request; null: it has none. */
+  cors: CorsPolicy | null = null;
   /** What the route's parameters matched: names and values in turn. */
   params: readonly string[] = [];
   /** Why a request is refused. */
@@ -45,6 +49,7 @@ export class Intake {
     fields.read(rawHeaders);
     this.requestId = requestIdOf(fields.requestId, `${this.#idPrefix}-${(this.#idCount++).toString(36)}`);
     this.allow = "";
+    this.cors = null;
 
     // A request that could be read in two ways, or is over a limit, goes no further.
     const end = pathLength(target);
@@ -65,6 +70,11 @@ export class Intake {
     const match = table.match(path);
     if (match === null) return this.#refused(fault("route_not_found", `no endpoint has a route for ${path.slice(0, 200)}`));
     const endpoint = match.value;
+    this.cors = endpoint.cors;
+    if (endpoint.cors !== null && method === "OPTIONS" && isPreflight(fields.forward)) {
+      this.allow = endpoint.allow;
+      return "preflight";
+    }
     if (!endpoint.methods.has(method)) {
       if (method === "OPTIONS") return this.#allowed(endpoint.allow);
       this.allow = endpoint.allow;

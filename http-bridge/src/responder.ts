@@ -10,6 +10,8 @@ export interface Responder {
   readonly incoming: Readable;
   /** Where the pieces of an answer go that start() has begun. */
   readonly outgoing: Writable;
+  /** Whether the connection is one of TLS. */
+  readonly secure: boolean;
   /** Whether the request is here to its end. */
   readonly received: boolean;
   /** Whether an answer has begun. */

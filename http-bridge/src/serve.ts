@@ -2,8 +2,10 @@
 // The same for every protocol; the request's body is read here and not earlier, so that who is refused sends none.
 
 import type { Call, LiveEndpoint, Router } from "@headgate/client/data-plane";
+import type { Affinity } from "@headgate/core";
 import type { BridgeState } from "./bridge-state.ts";
 import type { Exchange } from "./exchange.ts";
+import { corsExtra, freshKey, keyOfCookie, preflightAnswer, stickyExtra } from "./extras.ts";
 import type { Intake, Verdict } from "./intake.ts";
 import { bodyPlan } from "./model/request.ts";
 import { answerOwn } from "./own-routes.ts";
@@ -19,16 +21,29 @@ export interface Surroundings {
 
 /** Does what the intake said of the request that it looked at last. */
 export function serve(exchange: Exchange, verdict: Verdict, target: string, { router, intake, state }: Surroundings): void {
-  const { endpoint } = intake;
+  const { endpoint, cors } = intake;
+  if (cors !== null) exchange.extra = corsExtra(cors, intake.fields.forward);
   if (verdict === "call" && endpoint !== null) {
     send(exchange, intake.call(endpoint, exchange.method, target, exchange), endpoint, intake, router);
   } else if (verdict === "own") answerOwn(exchange, intake.path, router, state);
-  else if (verdict === "allow") exchange.answer(204, ["allow", intake.allow], "");
+  else if (verdict === "preflight" && cors !== null) {
+    exchange.answer(204, preflightAnswer(cors, intake.fields.forward, intake.allow), "");
+  } else if (verdict === "allow") exchange.answer(204, ["allow", intake.allow], "");
   else exchange.refuse(intake.refusal, intake.allow);
 }
 
+/** The key of a sticky user, who is given one where there is none. */
+function stickyKey(exchange: Exchange, affinity: Affinity, headers: readonly string[]): string {
+  const known = keyOfCookie(affinity, headers);
+  if (known !== null) return known;
+  const key = freshKey();
+  exchange.extra = stickyExtra(exchange.extra, affinity, key, exchange.secure);
+  return key;
+}
+
 function send(exchange: Exchange, call: Call, endpoint: LiveEndpoint, { fields }: Intake, router: Router): void {
-  const { contentLength, chunked, shardKey } = fields;
+  const { contentLength, chunked } = fields;
+  const shardKey = fields.shardKey ?? (endpoint.affinity === null ? null : stickyKey(exchange, endpoint.affinity, fields.forward));
   switch (bodyPlan(contentLength, chunked)) {
     case "none":
       exchange.call = call;
@@ -38,7 +53,8 @@ function send(exchange: Exchange, call: Call, endpoint: LiveEndpoint, { fields }
       exchange.collect((body) => {
         call.pieces.push(body);
         exchange.call = call;
-        router.dispatch(endpoint, call, shardKey);
+        // The table may have changed while the body came.
+        router.dispatch(router.table?.endpoint(endpoint.name) ?? endpoint, call, shardKey);
       });
       return;
     case "stream":

@@ -82,7 +82,7 @@ export class RequestFields {
       else if (kind === "content-length") this.#length(value);
       else if (kind === "transfer-encoding") this.chunked = true;
       else if (kind === "request-id") this.requestId = value;
-      else if (kind === "shard-key") this.shardKey = value;
+      else if (kind === "shard-key") this.shardKey = value === "" ? null : value;
     }
     this.hasHost = hosts > 0;
     if (connection !== null) this.#strip(connection);

@@ -34,7 +34,11 @@ export function targetProblem(target: string, path: string): Fault | null {
 export function fieldsProblem(fields: RequestFields, count: number, hostNeeded: boolean): Fault | null {
   if (count > LIMITS.headerFields) return tooManyFields();
   if (hostNeeded && !fields.hasHost) return fault("malformed_request", "there is no Host field");
-  return fields.problem === null ? null : fault("malformed_request", fields.problem);
+  if (fields.problem !== null) return fault("malformed_request", fields.problem);
+  if (fields.shardKey !== null && fields.shardKey.length > LIMITS.shardKeyBytes) {
+    return fault("headers_too_large", `X-Headgate-Shard-Key is longer than ${LIMITS.shardKeyBytes} bytes`, { limit: "shardKeyBytes" });
+  }
+  return null;
 }
 
 /** What is known of a head that no parser has held to the limits. */

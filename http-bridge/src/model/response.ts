@@ -31,6 +31,13 @@ export interface ResponseFields extends FieldList {
   readonly hasDate: boolean;
 }
 
+/** Fields of the bridge's own, which can be sent, in both forms. */
+export function fieldList(list: readonly string[]): FieldList {
+  let text = "";
+  for (let i = 0; i + 1 < list.length; i += 2) text += `${list[i]}: ${list[i + 1]}\r\n`;
+  return { list, text };
+}
+
 /** Checks a handler's fields; null: one of them cannot be sent. */
 export function responseFields(headers: readonly string[]): ResponseFields | null {
   const list: string[] = [];
