@@ -36,7 +36,8 @@ await serve.createEndpoint("api", {
   },
 });
 
-const ask = (path: string, origin: string | null, init: RequestInit = {}) =>
+type Init = RequestInit & { readonly headers?: Readonly<Record<string, string>> };
+const ask = (path: string, origin: string | null, init: Init = {}) =>
   instance.fetch(path, { ...init, headers: { ...(origin === null ? {} : { origin }), ...init.headers } });
 const corsOf = ({ headers }: Response) =>
   Object.fromEntries([...headers].filter(([name]) => name.startsWith("access-control-") || name === "vary"));
@@ -64,7 +65,7 @@ test("a preflight is answered by the bridge, with what the policy says", async (
   });
 });
 
-test.each<[string, string, RequestInit, number]>([
+test.each<[string, string, Init, number]>([
   ["a stream", "/api/x", {}, 200],
   ["an answer to HEAD", "/api/x", { method: "HEAD" }, 200],
   ["a handler that throws", "/api/throws", {}, 500],
