@@ -4,7 +4,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { RunningChain, StartChain } from "./chains/chain.ts";
 import type { Figure, FigureTable, Measured } from "./model/figures.ts";
-import { cpuOf, memoryOf } from "./processes.ts";
+import { cpuOf, memoryOf, peakRssKib, resetPeaks } from "./processes.ts";
 
 /** How one run is made. */
 export interface RunHow {
@@ -77,16 +77,20 @@ export interface Cost<T> {
   /** Memory of them together, before and right after. */
   readonly pssBeforeKib: number;
   readonly pssAfterKib: number;
+  /** How far the resident memory of each rose above what it was before, summed: they need not have done so at once. */
+  readonly peakGrowthKib: number;
 }
 
 /** Does some work and reads what it cost the chain's processes. */
 export async function costOf<T>(chain: RunningChain, work: () => Promise<T>): Promise<Cost<T>> {
   const pids = await chain.pids();
   const pssBeforeKib = memoryOf(pids).pssKib;
+  const peakBeforeKib = resetPeaks(pids);
   const before = cpuOf(pids);
   const result = await work();
   // Read before the status is asked for, which costs the controller.
   const after = cpuOf(pids);
   const cpuUs = [...after].reduce((sum, [pid, us]) => sum + us - (before.get(pid) ?? 0), 0);
-  return { result, cpuUs, pssBeforeKib, pssAfterKib: memoryOf(pids).pssKib };
+  const peakGrowthKib = peakRssKib(pids) - peakBeforeKib;
+  return { result, cpuUs, pssBeforeKib, pssAfterKib: memoryOf(pids).pssKib, peakGrowthKib };
 }

@@ -14,5 +14,6 @@ type MakeLoad = (setting: FigureLoadSetting) => FigureLoad;
 
 export const FIGURE_LOADS: Readonly<Record<FigureLoadName, () => Promise<MakeLoad>>> = {
   streams: async () => (await import("./streams/load.ts")).streamsLoad,
+  bodies: async () => (await import("./bodies/load.ts")).bodiesLoad,
   websocket: async () => (await import("./websocket/load.ts")).websocketLoad,
 };

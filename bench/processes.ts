@@ -1,10 +1,10 @@
 // Starts the processes of a chain, ends exactly those, and reads what they cost from /proc.
 // Nothing is ever ended by name: a process is known by its pid and start time, or by an environment mark of our own.
 import { type ChildProcess, spawn } from "node:child_process";
-import { openSync, readFileSync, readdirSync } from "node:fs";
+import { openSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fault, HeadgateError } from "@headgate/core";
-import { parseRollup, parseStat, type ProcessStat } from "./model/proc.ts";
+import { parsePeak, parseRollup, parseStat, type ProcessStat } from "./model/proc.ts";
 
 /** Microseconds of one clock tick: Linux reports 100 a second on every machine of today (`getconf CLK_TCK`). */
 const TICK_US = 10_000;
@@ -115,6 +115,23 @@ export function memoryOf(pids: readonly number[]): { rssKib: number; pssKib: num
   return sum;
 }
 
+/** Peaks of resident memory since the last reset, summed, in KiB. */
+export function peakRssKib(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => sum + (parsePeak(readProc(pid, "status") ?? "") ?? 0), 0);
+}
+
+/** Sets the peaks to what is resident at present, and answers their sum in KiB. */
+export function resetPeaks(pids: readonly number[]): number {
+  for (const pid of pids) {
+    try {
+      writeFileSync(`/proc/${pid}/clear_refs`, "5");
+    } catch {
+      // Gone meanwhile; or a kernel without it, where the peak is that of the whole life.
+    }
+  }
+  return peakRssKib(pids);
+}
+
 /** Every process whose environment holds this mark: a tree that makes daemons cannot be followed by parents. */
 export function markedPids(mark: string): readonly number[] {
   const pids = readdirSync("/proc")
@@ -146,7 +163,7 @@ function tryKill(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-function readProc(pid: number, file: "stat" | "smaps_rollup" | "environ"): string | undefined {
+function readProc(pid: number, file: "stat" | "status" | "smaps_rollup" | "environ"): string | undefined {
   try {
     return readFileSync(`/proc/${pid}/${file}`, "utf8");
   } catch {

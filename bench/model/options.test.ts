@@ -36,7 +36,9 @@ test("named loads are those alone, of either kind", () => {
 
 test("the chain of another checkout needs to know which", () => {
   expect(parseOptions({ before: "../old" })).toMatchObject({ ok: true, value: { before: "../old" } });
-  expect(parseOptions({ before: "../old", chains: "headgate,headgate-before" }).ok).toBe(true);
+  const chains = ["headgate", "headgate-before"];
+  expect(parseOptions({ before: "../old", chains: "headgate" })).toMatchObject({ ok: true, value: { chains } });
+  expect(parseOptions({ before: "../old", chains: "headgate,headgate-before" })).toMatchObject({ ok: true, value: { chains } });
   const options = parseOptions({ chains: "headgate,headgate-before" });
   expect(options.ok ? "accepted" : options.error).toContain("--before");
 });

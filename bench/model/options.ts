@@ -79,7 +79,8 @@ export function parseOptions(flags: Flags): Result<Options, string> {
   }
   const loads = LOAD_NAMES.filter((name) => (named.value ?? (quick ? QUICK_LOADS : LOAD_NAMES)).includes(name));
   return ok({
-    chains: chains.value,
+    // Asked for with --before, it runs whatever else is named.
+    chains: before === undefined || chains.value === undefined ? chains.value : [...new Set([...chains.value, "headgate-before" as const])],
     loads,
     figureLoads: FIGURE_LOAD_NAMES.filter((name) => named.value?.includes(name) ?? true),
     before: before === undefined ? undefined : String(before),

@@ -1,6 +1,6 @@
 // The texts of /proc.
 import { expect, test } from "@jest/globals";
-import { parseRollup, parseStat } from "./proc.ts";
+import { parsePeak, parseRollup, parseStat } from "./proc.ts";
 
 const TAIL = "S 7 42 42 0 -1 4194560 100 0 0 0 150 25 0 0 20 0 11 0 98765 1000000 2500 0";
 
@@ -19,4 +19,9 @@ test("Rss and Pss are read, and not the lines that begin alike", () => {
   const text = "00400000-7fff [rollup]\nRss:     5000 kB\nPss:     3000 kB\nPss_Dirty:  1 kB\nPss_Anon: 2 kB\n";
   expect(parseRollup(text)).toEqual({ ok: true, value: { rssKib: 5000, pssKib: 3000 } });
   expect(parseRollup("Rss: 5 kB\n").ok).toBe(false);
+});
+
+test("the peak of resident memory is read, and a process without memory has none", () => {
+  expect(parsePeak("Name:\tnode\nVmPeak:\t  900 kB\nVmHWM:\t  120 kB\nVmRSS:\t 100 kB\n")).toBe(120);
+  expect(parsePeak("Name:\tkworker\n")).toBeUndefined();
 });

@@ -1,4 +1,4 @@
-// Reads the text of /proc/<pid>/stat and /proc/<pid>/smaps_rollup. No files here: processes.ts reads them.
+// Reads the text of /proc/<pid>/stat, status and smaps_rollup. No files here: processes.ts reads them.
 import { err, ok, type Result } from "@headgate/core";
 
 /** What of a process's stat line is used. */
@@ -35,4 +35,10 @@ export function parseRollup(text: string): Result<ProcessMemory, string> {
   const pss = /^Pss:\s+(\d+) kB$/m.exec(text)?.[1];
   if (rss === undefined || pss === undefined) return err("Rss or Pss is missing in smaps_rollup.");
   return ok({ rssKib: Number(rss), pssKib: Number(pss) });
+}
+
+/** Reads the peak of resident memory out of a process's status, in KiB; undefined where it has none. */
+export function parsePeak(text: string): number | undefined {
+  const peak = /^VmHWM:\s+(\d+) kB$/m.exec(text)?.[1];
+  return peak === undefined ? undefined : Number(peak);
 }
