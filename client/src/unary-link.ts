@@ -7,7 +7,7 @@ import type { Call } from "./call.ts";
 import type { Link, LinkEvents } from "./link.ts";
 import { brokenContract, faultOfReplica, fieldsProblem } from "./replica-words.ts";
 
-const TARGET = { path: "/headgate.v1.ReplicaService/Handle" };
+const PATH = "/headgate.v1.ReplicaService/Handle";
 /** Room for the head in a message. */
 const MAX_BODY_BYTES = LIMITS.grpcMessageBytes - LIMITS.headerBytes - LIMITS.urlBytes - 1024;
 
@@ -96,7 +96,8 @@ export class UnaryLink implements Link {
     call.sent = true;
     let response: HandleResponse;
     try {
-      response = HandleResponse.decode(await callUnary(this.#connection, TARGET, encode(call), running.signal));
+      const target = { path: PATH, timeoutMs: call.timeoutMs };
+      response = HandleResponse.decode(await callUnary(this.#connection, target, encode(call), running.signal));
     } catch (error) {
       if (!this.#running.delete(call)) return;
       if (error instanceof HeadgateError && error.code === "replica_lost" && error.details["grpcStatus"] === undefined) {

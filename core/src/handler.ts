@@ -19,6 +19,18 @@ export interface HandlerRequest extends Request {
    * that the caller does not offer and for a second time.
    */
   acceptWebSocket(options?: WebSocketAcceptOptions): WebSocketConnection;
+  /** Milliseconds that are left until the deadline, 0 when it has passed; Infinity where there is none. */
+  readonly remainingMs: number;
+  /**
+   * Fields behind the request's body, once that has been read to its end; mostly none. Rejects with the reason why the
+   * body did not come to its end.
+   */
+  readonly trailers: Promise<Headers>;
+  /**
+   * Adds a field behind the answer's body; possible until the answer has ended. Throws invalid_argument for a field that cannot
+   * stand there (RFC 9110, section 6.5.1).
+   */
+  setTrailer(name: string, value: string): void;
 }
 
 /**
@@ -30,8 +42,27 @@ export type HandlerFunction = (request: HandlerRequest) => unknown;
 /** A stateful handler: one object in each replica, constructed with the backend's arguments. */
 export type HandlerClass<Args extends readonly unknown[] = readonly never[]> = new (...args: Args) => object;
 
-/** A function that takes a list of requests and returns a list of as many results. */
-export type BatchFunction = (requests: readonly HandlerRequest[]) => readonly unknown[] | Promise<readonly unknown[]>;
+/** What a handler that accepts batches gets beside its list. */
+export interface BatchContext {
+  /** Aborts when nobody waits for any result of the batch any more. */
+  readonly signal: AbortSignal;
+}
+
+/** A function that takes a list of requests and returns a list of as many results, any of which may be an Error or a promise. */
+export type BatchFunction = (requests: readonly HandlerRequest[], batch: BatchContext) => readonly unknown[] | Promise<readonly unknown[]>;
+
+/**
+ * The property of a Response that holds what its body is made of, for a replica, which then reads it without a stream between:
+ * a value of type ResponsePieces.
+ */
+export const RESPONSE_PIECES: unique symbol = Symbol.for("headgate.responsePieces");
+
+/** What a Response's body is made of. */
+export interface ResponsePieces {
+  readonly iterator: AsyncIterator<unknown>;
+  /** A piece as text. */
+  readonly encode: (piece: unknown) => string;
+}
 
 /** A handler that says of itself that it takes lists of requests. */
 export interface AcceptsBatches {

@@ -1,104 +1,253 @@
-// A streamed answer: pieces of the handler's iterator, cut to frames, sent as far as the bridge's credit goes.
-// A reader that is slow so holds back its own iterator alone.
+// A streamed answer: pieces of the handler's iterator, sent as far as the caller's credit goes. All pieces that come within
+// one turn of the event loop leave in one frame, so that many small ones cost little; a reader that is slow holds back its
+// own iterator alone, which is never asked for more while a credit's worth waits.
 
 import { LIMITS } from "@headgate/core";
 import type { EncodedHeaders } from "@headgate/proto/wire";
-import { NO_FIELDS, type StreamAnswer, pieceOf } from "./result.ts";
+import { NO_FIELDS, type StreamAnswer, fieldsOfPiece, pieceOf } from "./result.ts";
 
 /** The way out. */
 export interface StreamOut {
   /** Bytes that may be sent now. */
-  credit(): number;
-  head(status: number, headers: EncodedHeaders): void;
-  whole(status: number, headers: EncodedHeaders, body: Uint8Array | null): void;
-  piece(piece: Uint8Array): void;
-  end(): void;
+  readonly credit: number;
+  /** Asks for one flush() at the end of this turn. */
+  gather(stream: AnswerStream): void;
+  /** Sends the head, the first bytes, and with `end` all of it. */
+  start(status: number, headers: EncodedHeaders, body: string | Uint8Array | null, end: boolean): void;
+  /** Sends further bytes, or the end. At most bodyChunkBytes. */
+  more(body: string | Uint8Array | null, end: boolean): void;
 }
+
+/** Pieces taken in one turn: an iterator that never waits must not keep the event loop. */
+const PIECES_A_TURN = 256;
+/** Characters of text that fit a frame whatever they are. */
+const FRAME_CHARS = Math.floor(LIMITS.bodyChunkBytes / 3);
 
 /** One answer on its way. */
 export class AnswerStream {
   readonly #answer: StreamAnswer;
   readonly #out: StreamOut;
-  #cancelled = false;
-  #wake: (() => void) | null = null;
+  readonly #next = (result: IteratorResult<unknown>): void => {
+    this.#pulling = false;
+    if (this.#over) this.#stopped();
+    else {
+      this.#take(result);
+      this.#pull();
+    }
+  };
+  readonly #threw = (error: unknown): void => {
+    this.#pulling = false;
+    if (this.#over) this.#stopped();
+    else this.#failed(error);
+  };
+  #headers: EncodedHeaders | null;
+  #resolve: () => void = () => undefined;
+  #reject: (error: unknown) => void = () => undefined;
+  /** What waits to be sent: text alone, or bytes. */
+  #text = "";
+  #parts: Uint8Array[] = [];
+  #held = 0;
+  #taken = 0;
+  #begun = false;
+  #done = false;
+  #pulling = false;
+  #gathered = false;
+  /** Cancelled or failed: what the iterator still gives goes nowhere. */
+  #over = false;
+  #returned = false;
 
   constructor(answer: StreamAnswer, out: StreamOut) {
     this.#answer = answer;
     this.#out = out;
+    this.#headers = answer.headers;
   }
 
-  /** Sends all of it. Rejects with what the handler's iterator throws. */
-  async run(): Promise<void> {
-    const { status, pieces } = this.#answer;
-    const first = await pieces.next();
-    if (this.#cancelled) return this.#stop();
-    if (first.done === true) {
-      this.#out.whole(status, this.#answer.headers ?? NO_FIELDS, null);
-      return;
-    }
-    const { bytes, headers } = pieceOf(first.value);
-    const fields = this.#answer.headers ?? headers;
-    let next = pieces.next();
-    if (bytes.length <= LIMITS.bodyChunkBytes && (await endsNow(next))) {
-      this.#out.whole(status, fields, bytes);
-      return;
-    }
-    this.#out.head(status, fields);
-    await this.#send(bytes);
-    while (!this.#cancelled) {
-      const piece = await next;
-      if (piece.done === true) {
-        this.#out.end();
-        return;
+  /** Sends all of it; resolves when that is done, or when the iterator has ended after a cancel. Rejects with what it throws. */
+  run(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+      if (this.#over) this.#stop();
+      else {
+        if (this.#answer.headFirst) this.#ask();
+        this.#pull();
       }
-      await this.#send(pieceOf(piece.value).bytes);
-      if (this.#cancelled) break;
-      next = pieces.next();
-    }
-    await this.#stop();
+    });
   }
 
   /** There is more credit. */
   wake(): void {
-    this.#wake?.();
+    if (this.#over) return;
+    if (this.#held > 0 || this.#done) this.#ask();
+    else this.#pull();
   }
 
-  /** The caller is gone: the iterator is told, at the latest with its next piece. */
+  /** The caller is gone: the iterator is told at once, and what it still gives goes nowhere. */
   cancel(): void {
-    if (this.#cancelled) return;
-    this.#cancelled = true;
-    this.#wake?.();
-    // A generator that waits for something cannot be interrupted; its return() takes effect when it goes on.
-    void this.#stop().catch(() => undefined);
+    if (this.#over) return;
+    this.#over = true;
+    this.#drop();
+    this.#stop();
   }
 
-  async #stop(): Promise<void> {
-    await this.#answer.pieces.return?.();
+  /** Sends what has gathered, as far as the credit goes. At the end of a turn. */
+  flush(): void {
+    this.#gathered = false;
+    this.#taken = 0;
+    this.#sendHeld();
+    if (this.#over) return;
+    if (this.#done && this.#held === 0) this.#send(null);
+    else if (!this.#begun && this.#answer.headFirst) this.#send(null);
+    this.#pull();
   }
 
-  async #send(bytes: Uint8Array): Promise<void> {
-    let rest = bytes;
-    while (rest.length > 0) {
-      while (this.#out.credit() <= 0) {
-        if (this.#cancelled) return;
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-        this.#wake = null;
+  /** Takes pieces while the iterator has them at hand and the credit allows. */
+  #pull(): void {
+    while (!this.#done && !this.#over && !this.#pulling && this.#held < this.#out.credit && this.#taken < PIECES_A_TURN) {
+      this.#taken++;
+      try {
+        const next = this.#answer.pieces.next();
+        if ("then" in next) {
+          this.#pulling = true;
+          next.then(this.#next, this.#threw);
+        } else this.#take(next);
+      } catch (error) {
+        this.#failed(error);
       }
-      if (this.#cancelled) return;
-      const size = Math.min(rest.length, this.#out.credit(), LIMITS.bodyChunkBytes);
-      this.#out.piece(size === rest.length ? rest : rest.subarray(0, size));
-      rest = rest.subarray(size);
     }
   }
+
+  #take(result: IteratorResult<unknown>): void {
+    if (result.done === true) this.#done = true;
+    else {
+      const { encode } = this.#answer;
+      try {
+        this.#add(encode === null ? result.value : encode(result.value));
+      } catch (error) {
+        this.#failed(error);
+        this.#stop();
+        return;
+      }
+    }
+    this.#ask();
+  }
+
+  #add(value: unknown): void {
+    const piece = pieceOf(value);
+    this.#headers ??= fieldsOfPiece(value);
+    this.#held += piece.length;
+    if (typeof piece === "string" && this.#parts.length === 0) {
+      this.#text += piece;
+      return;
+    }
+    if (piece.length === 0) return;
+    this.#textToParts();
+    this.#parts.push(typeof piece === "string" ? this.#encoded(piece) : piece);
+  }
+
+  /** Text as bytes; it counts as these from here on. */
+  #encoded(text: string): Buffer {
+    const bytes = Buffer.from(text, "utf8");
+    this.#held += bytes.length - text.length;
+    return bytes;
+  }
+
+  #textToParts(): void {
+    if (this.#text !== "") this.#parts.push(this.#encoded(this.#text));
+    this.#text = "";
+  }
+
+  #ask(): void {
+    if (this.#gathered) return;
+    this.#gathered = true;
+    this.#out.gather(this);
+  }
+
+  /** Sends what waits, as far as the credit goes. */
+  #sendHeld(): void {
+    if (this.#text !== "" && this.#out.credit > 0) this.#sendText();
+    while (this.#parts.length > 0 && this.#out.credit > 0) this.#sendPart();
+  }
+
+  #sendText(): void {
+    const text = this.#text;
+    if (text.length > FRAME_CHARS || text.length * 3 > this.#out.credit) {
+      this.#textToParts();
+      return;
+    }
+    this.#text = "";
+    this.#held = 0;
+    this.#send(text);
+  }
+
+  /** Sends the next frame's worth of bytes: small pieces together, a large one alone. */
+  #sendPart(): void {
+    const room = Math.min(this.#out.credit, LIMITS.bodyChunkBytes);
+    const parts = this.#parts;
+    const first = parts[0] ?? NO_BYTES;
+    if (first.length >= room) {
+      if (first.length === room) parts.shift();
+      else parts[0] = first.subarray(room);
+      this.#held -= room;
+      this.#send(first.length === room ? first : first.subarray(0, room));
+      return;
+    }
+    let count = 0;
+    let bytes = 0;
+    for (; count < parts.length; count++) {
+      const size = parts[count]?.length ?? 0;
+      if (bytes + size > room) break;
+      bytes += size;
+    }
+    const together = parts.splice(0, count);
+    this.#held -= bytes;
+    this.#send(count === 1 ? first : Buffer.concat(together, bytes));
+  }
+
+  /** Sends a frame, with the head where it is the first and with the end where it is the last. */
+  #send(body: string | Uint8Array | null): void {
+    const last = this.#done && this.#held === 0;
+    if (this.#begun) this.#out.more(body, last);
+    else this.#out.start(this.#answer.status, this.#headers ?? NO_FIELDS, body, last);
+    this.#begun = true;
+    if (!last) return;
+    this.#over = true;
+    this.#resolve();
+  }
+
+  #failed(error: unknown): void {
+    if (this.#over) return;
+    // What came before the error and can still be sent is sent, but not as if it were all.
+    if (this.#begun) this.#sendHeld();
+    this.#over = true;
+    this.#drop();
+    this.#reject(error);
+  }
+
+  #drop(): void {
+    this.#text = "";
+    this.#parts = [];
+    this.#held = 0;
+  }
+
+  /** Ends the iterator. A generator that waits for something cannot be interrupted: it ends when it goes on. */
+  #stop(): void {
+    const ended = (): void => {
+      this.#returned = true;
+      this.#stopped();
+    };
+    try {
+      const returned = this.#answer.pieces.return?.();
+      if (typeof returned === "object" && "then" in returned) returned.then(ended, ended);
+      else ended();
+    } catch {
+      ended();
+    }
+  }
+
+  #stopped(): void {
+    if (this.#returned && !this.#pulling) this.#resolve();
+  }
 }
 
-/** Whether a stream ends within this turn of the event loop, as the body of a Response that was made of a string does. */
-async function endsNow(next: Promise<IteratorResult<unknown>> | IteratorResult<unknown>): Promise<boolean> {
-  const later = new Promise<null>((resolve) => {
-    setImmediate(() => resolve(null));
-  });
-  const settled = await Promise.race([Promise.resolve(next).catch(() => null), later]);
-  return settled?.done === true;
-}
+const NO_BYTES = new Uint8Array();

@@ -1,93 +1,157 @@
-// Gathers requests of one method into batches for handlers that accept them. Each item settles alone: an Error in the
-// handler's list fails its own item. How large a batch is and how long it waits are settings, not decisions of this room.
+// Requests of one method gathered into batches, for handlers that accept them. When a batch leaves is decided by
+// model/batch-window.ts; here are the queue, the clock and the turns of the event loop.
+// Batches start at the end of a turn, so that all that came in it goes along and no handler runs between two frames.
 
-import { HeadgateError, fault } from "@headgate/core";
+import { type BatchCall, type BatchItem, RunningBatch } from "./batch.ts";
+import { type BatchWindow, type WindowEvent, type WindowLimits, decide, freshWindow, step } from "./model/batch-window.ts";
 
 /** Settings of batches. */
 export interface BatchLimits {
-  /** Null: batches of one. */
+  /** Null: each request is a batch of its own, and they run side by side. */
   readonly maxBatchSize: number | null;
-  /** How long a batch that is not full waits for more, in milliseconds. */
   readonly batchWaitTimeoutMs: number;
-}
-
-interface Item {
-  readonly input: unknown;
-  readonly resolve: (value: unknown) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-interface Gathering {
-  readonly call: (inputs: unknown) => unknown;
-  items: Item[];
-  cancelTimer: (() => void) | null;
+  readonly maxConcurrentBatches: number;
 }
 
 /** Batches by method. */
 export class Batcher {
   #limits: BatchLimits;
-  readonly #gathering = new Map<string, Gathering>();
+  readonly #room: () => number;
+  readonly #methods = new Map<string, MethodBatches>();
 
-  constructor(limits: BatchLimits) {
+  /** `room` says how many requests more can come at all. */
+  constructor(limits: BatchLimits, room: () => number) {
     this.#limits = limits;
+    this.#room = room;
   }
 
   configure(limits: BatchLimits): void {
     this.#limits = limits;
+    this.look();
   }
 
-  /** Adds a request; settles with its own result. */
-  add(method: string, input: unknown, call: (inputs: unknown) => unknown): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      let gathering = this.#gathering.get(method);
-      if (gathering === undefined) {
-        gathering = { call, items: [], cancelTimer: null };
-        this.#gathering.set(method, gathering);
-      }
-      gathering.items.push({ input, resolve, reject });
-      if (gathering.items.length >= (this.#limits.maxBatchSize ?? 1)) this.#flush(gathering);
-      else gathering.cancelTimer ??= this.#later(gathering);
-    });
-  }
-
-  /** Without a waiting time a batch holds what came in one turn of the event loop. */
-  #later(gathering: Gathering): () => void {
-    if (this.#limits.batchWaitTimeoutMs === 0) {
-      const immediate = setImmediate(() => this.#flush(gathering));
-      return () => clearImmediate(immediate);
+  /** Adds a request. */
+  add(method: string, call: BatchCall, item: BatchItem): void {
+    if (this.#limits.maxBatchSize === null) {
+      new RunningBatch([item], () => undefined).run(call);
+      return;
     }
-    const timer = setTimeout(() => this.#flush(gathering), this.#limits.batchWaitTimeoutMs);
-    return () => clearTimeout(timer);
+    let batches = this.#methods.get(method);
+    if (batches === undefined) {
+      batches = new MethodBatches(call, () => windowLimits(this.#limits), this.#room);
+      this.#methods.set(method, batches);
+    }
+    batches.add(item);
   }
 
-  #flush(gathering: Gathering): void {
-    gathering.cancelTimer?.();
-    gathering.cancelTimer = null;
-    const { items } = gathering;
-    gathering.items = [];
-    if (items.length > 0) void runBatch(gathering.call, items);
+  /** The caller of an item is gone. True: it waited, and the handler never sees it. */
+  leave(method: string, item: BatchItem): boolean {
+    if (item.batch !== null) {
+      item.batch.left();
+      return false;
+    }
+    return this.#methods.get(method)?.remove(item) ?? false;
+  }
+
+  /** Something changed that may let a batch go: settings, or who can still come. */
+  look(): void {
+    for (const batches of this.#methods.values()) batches.look();
   }
 }
 
-async function runBatch(call: (inputs: unknown) => unknown, items: readonly Item[]): Promise<void> {
-  try {
-    const results = await call(items.map((item) => item.input));
-    if (!Array.isArray(results) || results.length !== items.length) {
-      const got = Array.isArray(results) ? `a list of ${results.length}` : `a ${typeof results}`;
-      throw new HeadgateError(
-        fault(
-          "batch_length_mismatch",
-          `the handler accepts batches: for ${items.length} requests it must return a list of ${items.length}, not ${got}`,
-        ),
-      );
+const windowLimits = ({ maxBatchSize, batchWaitTimeoutMs, maxConcurrentBatches }: BatchLimits): WindowLimits => ({
+  maxBatchSize: maxBatchSize ?? 1,
+  batchWaitTimeoutMs,
+  maxConcurrentBatches,
+});
+
+/** The batches of one method. */
+class MethodBatches {
+  readonly #call: BatchCall;
+  readonly #limits: () => WindowLimits;
+  readonly #room: () => number;
+  readonly #ended = (): void => this.#end();
+  #queue: BatchItem[] = [];
+  #window: BatchWindow;
+  #turn: NodeJS.Immediate | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #dueMs = 0;
+
+  constructor(call: BatchCall, limits: () => WindowLimits, room: () => number) {
+    this.#call = call;
+    this.#limits = limits;
+    this.#room = room;
+    this.#window = freshWindow(limits(), performance.now());
+  }
+
+  add(item: BatchItem): void {
+    this.#queue.push(item);
+    this.#step({ kind: "came" }, item.cameMs);
+    this.look();
+  }
+
+  remove(item: BatchItem): boolean {
+    const at = this.#queue.indexOf(item);
+    if (at < 0) return false;
+    this.#queue.splice(at, 1);
+    this.#step({ kind: "left", oldestMs: this.#oldestMs }, performance.now());
+    this.look();
+    return true;
+  }
+
+  /** Sees to it that the next batch leaves when it should. */
+  look(): void {
+    if (this.#turn !== null) return;
+    const nowMs = performance.now();
+    const decision = decide(this.#window, this.#limits(), this.#room(), nowMs);
+    // A timer that is due earlier looks again then.
+    if (decision.kind === "wait" && decision.untilMs !== null && this.#timer !== null && this.#dueMs <= decision.untilMs) return;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    if (decision.kind === "flush") this.#turn = setImmediate(() => this.#leave());
+    else if (decision.untilMs !== null) this.#lookAt(decision.untilMs, decision.untilMs - nowMs);
+  }
+
+  #lookAt(dueMs: number, inMs: number): void {
+    this.#dueMs = dueMs;
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.look();
+    }, inMs);
+  }
+
+  /** The end of the turn: batches go, as many as may. */
+  #leave(): void {
+    this.#turn = null;
+    // A handler that returns at once has ended its batch in here: then the rest goes in a later turn.
+    while (this.#turn === null) {
+      const decision = decide(this.#window, this.#limits(), this.#room(), performance.now());
+      if (decision.kind === "wait") break;
+      const items = this.#queue.slice(0, decision.size);
+      this.#queue = this.#queue.slice(decision.size);
+      this.#step({ kind: "taken", size: items.length, oldestMs: this.#oldestMs }, performance.now());
+      new RunningBatch(items, this.#ended).run(this.#call);
     }
-    const list: readonly unknown[] = results;
-    for (const [index, item] of items.entries()) {
-      const result = list[index];
-      if (result instanceof Error) item.reject(result);
-      else item.resolve(result);
-    }
-  } catch (error) {
-    for (const item of items) item.reject(error);
+    this.look();
+  }
+
+  /**
+   * A batch has ended. The next one starts a turn later than it could: by then the answers of this one are on their way,
+   * and a handler that keeps the event loop busy does not hold them back; and what came meanwhile has been read.
+   */
+  #end(): void {
+    this.#step({ kind: "ended" }, performance.now());
+    if (this.#turn !== null) return;
+    this.#turn = setImmediate(() => {
+      this.#turn = setImmediate(() => this.#leave());
+    });
+  }
+
+  #step(event: WindowEvent, nowMs: number): void {
+    this.#window = step(this.#window, event, this.#limits(), nowMs);
+  }
+
+  get #oldestMs(): number {
+    return this.#queue[0]?.cameMs ?? 0;
   }
 }

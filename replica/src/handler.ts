@@ -4,7 +4,10 @@
 import { pathToFileURL } from "node:url";
 import { resolve } from "node:path";
 import { Script, constants } from "node:vm";
-import { type BackendSpec, type FaultCode, HeadgateError, type Json, fault } from "@headgate/core";
+import { type BackendSpec, type BatchContext, type FaultCode, HeadgateError, type Json, fault } from "@headgate/core";
+
+/** A function of a handler: takes a request, or a list of them and what goes with it. */
+export type HandlerMethod = (input: unknown, batch?: BatchContext) => unknown;
 
 /** A handler that can be called. */
 export interface LoadedHandler {
@@ -13,7 +16,7 @@ export interface LoadedHandler {
   /** Methods that may be called. */
   readonly methods: readonly string[];
   /** The function of a method; undefined: not declared. */
-  readonly method: (name: string) => ((input: unknown) => unknown) | undefined;
+  readonly method: (name: string) => HandlerMethod | undefined;
   /** Hands a new user config to the class. Rejects with what it throws. */
   readonly reconfigure: (userConfig: Json) => Promise<void>;
   /** Lets the object clean up: its [Symbol.asyncDispose] or [Symbol.dispose], if it has one. */
@@ -91,7 +94,7 @@ function wrapFunction(call: AnyFunction, spec: BackendSpec, label: string, accep
   if (spec.config.methods.length !== 1 || spec.config.methods[0] !== "handle") {
     throw unusable("invalid_argument", `${label} is a function: it has no methods`);
   }
-  const handle = (input: unknown): unknown => call(input);
+  const handle: HandlerMethod = acceptsBatches ? (input, batch) => call(input, batch) : (input) => call(input);
   return {
     acceptsBatches,
     methods: ["handle"],
@@ -113,7 +116,10 @@ async function construct(Class: AnyClass, spec: BackendSpec, label: string, acce
   const methods = new Map(
     spec.config.methods.map((name) => {
       const method: AnyFunction = Reflect.get(instance, name);
-      return [name, (input: unknown): unknown => method.call(instance, input)] as const;
+      const bound: HandlerMethod = acceptsBatches
+        ? (input, batch) => method.call(instance, input, batch)
+        : (input) => method.call(instance, input);
+      return [name, bound] as const;
     }),
   );
   const reconfigure = async (userConfig: Json): Promise<void> => {

@@ -37,6 +37,7 @@ async function configure({ config, reconfigure, userConfig }: Configure): Promis
         maxConcurrentQueries: config.maxConcurrentQueries ?? 1,
         maxBatchSize: config.maxBatchSize ?? null,
         batchWaitTimeoutMs: config.batchWaitTimeoutMs ?? 0,
+        maxConcurrentBatches: config.maxConcurrentBatches ?? 1,
       });
     }
     if (reconfigure) await handler?.reconfigure(userConfig ?? null);

@@ -2,16 +2,21 @@
 // `new Request` costs more than all else a small request does; this object costs a few fields until something is asked for.
 // What is rarely asked for (clone, blob, formData, mode, …) comes from a real Request, made then.
 
-import { HeadgateError, type WebSocketAcceptOptions, type WebSocketConnection, fault } from "@headgate/core";
+import { HeadgateError, LIMITS, type WebSocketAcceptOptions, type WebSocketConnection, fault, trailerProblem } from "@headgate/core";
 import { type EncodedHeaders, type RequestHeadView, encodeHeaders } from "@headgate/proto/wire";
+import type { Cancellation } from "./cancellation.ts";
 import type { RequestBody } from "./request-body.ts";
 
 /** What the request needs of its call. */
 export interface RequestSource {
   readonly head: RequestHeadView;
   readonly body: RequestBody;
-  /** Aborts when the caller is gone or the deadline has passed. */
-  signal(): AbortSignal;
+  /** How it may end before it is answered. Made at the first look. */
+  readonly cancellation: Cancellation;
+  /** On performance.now()'s scale; Infinity: none. */
+  readonly deadlineMs: number;
+  /** Fields behind the answer's body, names and values in turn; null: none. */
+  trailers: string[] | null;
   /** Accepts the WebSocket that the head asks for. */
   accept(protocol: string, headers: EncodedHeaders): WebSocketConnection;
 }
@@ -95,8 +100,32 @@ export class LazyRequest {
     return this.#source.accept(protocol, encodeHeaders(fields));
   }
 
+  /** Aborts when the caller is gone or the deadline has passed. */
   get signal(): AbortSignal {
-    return this.#source.signal();
+    return this.#source.cancellation.signal();
+  }
+
+  /** Milliseconds that are left until the deadline. */
+  get remainingMs(): number {
+    return Math.max(0, this.#source.deadlineMs - performance.now());
+  }
+
+  /** Fields behind the request's body, once it has been read to its end. */
+  get trailers(): Promise<Headers> {
+    return this.#source.body.trailers();
+  }
+
+  /** Adds a field behind the answer's body. Throws invalid_argument where it cannot stand there. */
+  setTrailer(name: string, value: string): void {
+    const lower = String(name).toLowerCase();
+    const trailers = (this.#source.trailers ??= []);
+    const problem = trailerProblem(lower, String(value));
+    if (problem !== null) throw refused(`"${lower.slice(0, 100)}" cannot be a trailer: ${problem}`);
+    const bytes = trailers.reduce((sum, text) => sum + text.length, lower.length + String(value).length);
+    if (trailers.length >= 2 * LIMITS.headerFields || bytes > LIMITS.headerBytes) {
+      throw refused(`there can be at most ${LIMITS.headerFields} trailers of ${LIMITS.headerBytes} bytes in all`);
+    }
+    trailers.push(lower, String(value));
   }
 
   get body(): ReadableStream<Uint8Array> | null {
@@ -186,6 +215,8 @@ export class LazyRequest {
 
 // So that `request instanceof Request` holds for handlers and the libraries they use.
 Object.setPrototypeOf(LazyRequest.prototype, Request.prototype);
+
+const refused = (message: string): HeadgateError => new HeadgateError(fault("invalid_argument", message, { field: "trailer" }));
 
 function decodeText(bytes: Buffer): string {
   const start = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;

@@ -1,7 +1,7 @@
 // What a handler returned, as an answer: the mapping of docs/handlers.md.
 import { expect, test } from "@jest/globals";
 import { HeaderMemo } from "@headgate/proto/wire";
-import { answerOf, pieceOf } from "./result.ts";
+import { answerOf, fieldsOfPiece, pieceOf } from "./result.ts";
 
 /** Header fields out of their encoded form. */
 function fieldsOf(headers: Uint8Array | null): readonly string[] | null {
@@ -48,7 +48,8 @@ async function streamOf(result: unknown): Promise<[number, readonly string[] | n
   const answer = answerOf(result);
   if (answer.kind !== "stream") throw new Error("is whole");
   const pieces: Uint8Array[] = [];
-  for (let next = await answer.pieces.next(); next.done !== true; next = await answer.pieces.next()) pieces.push(pieceOf(next.value).bytes);
+  for (let next = await answer.pieces.next(); next.done !== true; next = await answer.pieces.next())
+    pieces.push(Buffer.from(pieceOf(next.value)));
   return [answer.status, fieldsOf(answer.headers), Buffer.concat(pieces).toString()];
 }
 
@@ -81,7 +82,7 @@ test("generators, plain and async, and web streams are streamed piece by piece",
 });
 
 test("the first piece decides the type of a stream: text, bytes, or JSON lines", () => {
-  const typeOf = (piece: unknown): string | undefined => fieldsOf(pieceOf(piece).headers)?.[1];
+  const typeOf = (piece: unknown): string | undefined => fieldsOf(fieldsOfPiece(piece))?.[1];
   expect(typeOf("a")).toBe("text/plain; charset=utf-8");
   expect(typeOf(new Uint8Array(1))).toBe("application/octet-stream");
   expect(typeOf(new ArrayBuffer(1))).toBe("application/octet-stream");

@@ -2,7 +2,7 @@
 // Nothing is sent from here.
 
 import { type EncodedHeaders, encodeHeaders } from "@headgate/proto/wire";
-import { HeadgateError, fault } from "@headgate/core";
+import { HeadgateError, RESPONSE_PIECES, type ResponsePieces, fault } from "@headgate/core";
 
 /** An answer whose body is at hand. */
 export interface WholeAnswer {
@@ -19,6 +19,10 @@ export interface StreamAnswer {
   /** Decided by the first piece where the handler did not say. */
   readonly headers: EncodedHeaders | null;
   readonly pieces: AsyncIterator<unknown> | Iterator<unknown>;
+  /** Makes what is sent of a piece; null: pieceOf() alone does. */
+  readonly encode: ((piece: unknown) => string) | null;
+  /** Whether the head goes out before the first piece is there: browsers wait for it to call a stream of events open. */
+  readonly headFirst: boolean;
 }
 
 export type Answer = WholeAnswer | StreamAnswer;
@@ -31,6 +35,15 @@ const NONE = encodeHeaders([]);
 const EMPTY: WholeAnswer = { kind: "whole", status: 200, headers: NONE, body: null };
 
 const whole = (headers: EncodedHeaders, body: string | Uint8Array): WholeAnswer => ({ kind: "whole", status: 200, headers, body });
+
+const stream = (headers: EncodedHeaders | null, pieces: StreamAnswer["pieces"], status = 200): StreamAnswer => ({
+  kind: "stream",
+  status,
+  headers,
+  pieces,
+  encode: null,
+  headFirst: false,
+});
 
 /** The answer that a result stands for. Throws handler_result_invalid where there is none. */
 export function answerOf(result: unknown): Answer {
@@ -46,13 +59,17 @@ export function answerOf(result: unknown): Answer {
   if (ArrayBuffer.isView(result)) return whole(BYTES, new Uint8Array(result.buffer, result.byteOffset, result.byteLength));
   if (result instanceof Blob) {
     const headers = result.type === "" ? BYTES : encodeHeaders(["content-type", result.type]);
-    return { kind: "stream", status: 200, headers, pieces: result.stream()[Symbol.asyncIterator]() };
+    return stream(headers, piecesOf(result.stream()));
+  }
+  if (result instanceof ReadableStream) {
+    if (result.locked) throw invalid("a ReadableStream that is being read already");
+    return stream(null, piecesOf(result));
   }
   if (Symbol.asyncIterator in result) {
     // Checked to be there; what it gives is looked at piece by piece.
-    return { kind: "stream", status: 200, headers: null, pieces: (result as AsyncIterable<unknown>)[Symbol.asyncIterator]() };
+    return stream(null, (result as AsyncIterable<unknown>)[Symbol.asyncIterator]());
   }
-  if (isGenerator(result)) return { kind: "stream", status: 200, headers: null, pieces: result };
+  if (isGenerator(result)) return stream(null, result);
   return whole(JSON_TYPE, toJson(result));
 }
 
@@ -63,7 +80,25 @@ function ofResponse(response: Response): Answer {
   if (response.status < 200 || response.status > 599) throw invalid("a Response whose status is not 200 to 599");
   if (response.body === null) return { kind: "whole", status: response.status, headers, body: null };
   if (response.bodyUsed || response.body.locked) throw invalid("a Response whose body was read already");
-  return { kind: "stream", status: response.status, headers, pieces: response.body[Symbol.asyncIterator]() };
+  const made: unknown = Reflect.get(response, RESPONSE_PIECES);
+  const headFirst = response.headers.get("content-type")?.startsWith("text/event-stream") === true;
+  if (isResponsePieces(made)) {
+    return { kind: "stream", status: response.status, headers, pieces: made.iterator, encode: made.encode, headFirst };
+  }
+  return { ...stream(headers, piecesOf(response.body), response.status), headFirst };
+}
+
+/** Reads a stream by its reader: a cancel reaches its source at once, where an iterator's return() waits for the piece under way. */
+function piecesOf(body: ReadableStream<unknown>): AsyncIterator<unknown, unknown> {
+  const reader = body.getReader();
+  return {
+    next: () => reader.read(),
+    return: () => reader.cancel().then(() => ({ done: true, value: undefined })),
+  };
+}
+
+function isResponsePieces(value: unknown): value is ResponsePieces {
+  return typeof value === "object" && value !== null && "iterator" in value && "encode" in value;
 }
 
 function isGenerator(value: object): value is Iterator<unknown> & object {
@@ -85,12 +120,17 @@ function invalid(what: string, cause?: unknown): HeadgateError {
   return new HeadgateError(fault("handler_result_invalid", `the handler returned ${what}`), { cause });
 }
 
-/** A piece of a stream as bytes, and the fields that a first piece of its kind decides. */
-export function pieceOf(piece: unknown): { readonly bytes: Uint8Array; readonly headers: EncodedHeaders } {
-  if (typeof piece === "string") return { bytes: Buffer.from(piece, "utf8"), headers: TEXT };
-  if (piece instanceof Uint8Array) return { bytes: piece, headers: BYTES };
-  if (piece instanceof ArrayBuffer) return { bytes: new Uint8Array(piece), headers: BYTES };
-  return { bytes: Buffer.from(`${toJson(piece)}\n`, "utf8"), headers: NDJSON };
+/** What is sent of a piece of a stream: text or bytes as they are, of anything else a line of JSON. */
+export function pieceOf(piece: unknown): string | Uint8Array {
+  if (typeof piece === "string" || piece instanceof Uint8Array) return piece;
+  if (piece instanceof ArrayBuffer) return new Uint8Array(piece);
+  return `${toJson(piece)}\n`;
+}
+
+/** The fields that the first piece of a stream decides. */
+export function fieldsOfPiece(piece: unknown): EncodedHeaders {
+  if (typeof piece === "string") return TEXT;
+  return piece instanceof Uint8Array || piece instanceof ArrayBuffer ? BYTES : NDJSON;
 }
 
 /** The fields of a stream that ended without a piece. */

@@ -2,8 +2,9 @@
 // How requests come and answers go is the business of session.ts and unary.ts, behind the Incoming interface.
 
 import { type Fault, HeadgateError, fault } from "@headgate/core";
-import { Batcher } from "./batcher.ts";
-import type { LoadedHandler } from "./handler.ts";
+import { type BatchItem, isThenable } from "./batch.ts";
+import { type BatchLimits, Batcher } from "./batcher.ts";
+import type { HandlerMethod, LoadedHandler } from "./handler.ts";
 import type { Log } from "./log.ts";
 import { Admission, KEEP_MS } from "./model/admission.ts";
 import { LazyRequest, type RequestSource } from "./request.ts";
@@ -26,13 +27,13 @@ export interface Incoming extends RequestSource {
   answer(answer: Answer): Promise<void> | null;
   /** Sends a fault instead. */
   refuse(fault: Fault): void;
+  /** Why nobody waits for an answer any more; null: someone does. */
+  readonly gone: Fault | null;
 }
 
 /** The settings of a runner that can change while it runs. */
-export interface RunnerLimits {
+export interface RunnerLimits extends BatchLimits {
   readonly maxConcurrentQueries: number;
-  readonly maxBatchSize: number | null;
-  readonly batchWaitTimeoutMs: number;
 }
 
 /** What the caller may know of a handler that failed. */
@@ -66,7 +67,7 @@ export class Runner {
     this.#handler = handler;
     this.#door = new Admission(limits.maxConcurrentQueries);
     this.#log = log;
-    this.#batcher = handler.acceptsBatches ? new Batcher(limits) : null;
+    this.#batcher = handler.acceptsBatches ? new Batcher(limits, () => this.#room) : null;
   }
 
   /** Requests that run now, and those that have ended. */
@@ -95,6 +96,7 @@ export class Runner {
   /** Takes nothing new; resolves when nothing runs any more. */
   drain(): Promise<void> {
     this.#door.draining = true;
+    this.#batcher?.look();
     if (this.#door.inFlight === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.#idle = resolve;
@@ -118,9 +120,12 @@ export class Runner {
       incoming.refuse(fault(no, no === "draining" ? "the replica is draining" : "the replica runs its maxConcurrentQueries already"));
       return;
     }
+    if (this.#batcher !== null) {
+      this.#runInBatch(this.#batcher, callMethod, method, incoming);
+      return;
+    }
     try {
-      const request = new LazyRequest(incoming);
-      const result = this.#batcher === null ? method(request) : this.#batcher.add(callMethod, request, method);
+      const result = method(new LazyRequest(incoming));
       if (isThenable(result)) {
         result.then(
           (value) => this.#answer(incoming, value),
@@ -130,6 +135,27 @@ export class Runner {
     } catch (error) {
       this.#failed(incoming, error);
     }
+  }
+
+  #runInBatch(batcher: Batcher, callMethod: string, method: HandlerMethod, incoming: Incoming): void {
+    const name = callMethod === "" ? "handle" : callMethod;
+    const item: BatchItem = {
+      input: new LazyRequest(incoming),
+      cameMs: performance.now(),
+      settled: (value) => this.#answer(incoming, value),
+      failed: (error) => this.#failed(incoming, error),
+      batch: null,
+    };
+    // One that still waits leaves, and the handler never sees it; one that runs counts until its batch has ended.
+    incoming.cancellation.whenGone = () => {
+      if (batcher.leave(name, item)) this.#settle();
+    };
+    batcher.add(name, method, item);
+  }
+
+  /** How many requests more may come. */
+  get #room(): number {
+    return this.#door.draining ? 0 : this.#door.limit - this.#door.inFlight;
   }
 
   /** Tells those who stand in line of places that are free. */
@@ -163,7 +189,8 @@ export class Runner {
 
   #failed(incoming: Incoming, error: unknown): void {
     this.#settle();
-    incoming.refuse(this.#describe(incoming.head.requestId, error));
+    // What a handler throws when its signal aborts is no news.
+    incoming.refuse(incoming.gone !== null && isAbort(error) ? incoming.gone : this.#describe(incoming.head.requestId, error));
   }
 
   /** Tells the operator of an error, and gives what the caller may know of it. */
@@ -181,6 +208,8 @@ export class Runner {
   }
 }
 
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+/** Whether an error is what an aborted signal leads to: its reason, or the AbortError of what was given the signal. */
+function isAbort(error: unknown): boolean {
+  if (error instanceof HeadgateError) return error.code === "cancelled" || error.code === "deadline_exceeded";
+  return error instanceof Error && error.name === "AbortError";
 }

@@ -2,6 +2,7 @@
 
 import { rmSync } from "node:fs";
 import { type StreamServer, serveStreams } from "@headgate/rpc/stream-server";
+import { Deadlines } from "./deadlines.ts";
 import type { Runner } from "./runner.ts";
 import { ReplicaSession } from "./session.ts";
 import { UnaryCall } from "./unary.ts";
@@ -20,15 +21,16 @@ export interface ReplicaServer {
 /** Serves ReplicaService. Resolves when it listens. */
 export async function serveReplica(address: string, runner: Runner): Promise<ReplicaServer> {
   const sessions = new Set<ReplicaSession>();
+  const deadlines = new Deadlines();
   // What a process that ended badly left behind.
   if (address.startsWith("unix:")) rmSync(address.slice(5), { force: true });
   const server: StreamServer = await serveStreams(address, {
     "/headgate.v1.ReplicaService/Session": (call) => {
-      const session = new ReplicaSession(runner, call, (closed) => sessions.delete(closed));
+      const session = new ReplicaSession(runner, deadlines, call, (closed) => sessions.delete(closed));
       sessions.add(session);
       return session;
     },
-    "/headgate.v1.ReplicaService/Handle": (call) => new UnaryCall(runner, call),
+    "/headgate.v1.ReplicaService/Handle": (call) => new UnaryCall(runner, deadlines, call),
   });
   return {
     draining: () => {

@@ -1,42 +1,52 @@
 // One request of a session: its body as it comes, its signal, and its answer within the credit that the bridge gives; or the
 // WebSocket that it has become.
+// What is rare (a body in pieces, a signal, trailers, a stream) is made when it is needed: a small request has none of it.
 
 import { type Fault, HeadgateError, LIMITS, type WebSocketClose, type WebSocketConnection, fault } from "@headgate/core";
 import type { EncodedHeaders, RequestHeadView } from "@headgate/proto/wire";
-import { AnswerStream } from "./answer-stream.ts";
+import { AnswerStream, type StreamOut } from "./answer-stream.ts";
+import { Cancellation, EXPIRED } from "./cancellation.ts";
 import { RequestBody } from "./request-body.ts";
 import type { Answer, StreamAnswer } from "./result.ts";
 import type { Incoming } from "./runner.ts";
 import type { ReplicaSession } from "./session.ts";
 import { ReplicaSocket } from "./websocket.ts";
 
-const CLOSED = fault("cancelled", "the WebSocket has ended");
+const ANSWERED = fault("cancelled", "the request has been answered; the rest of its body was not waited for");
+const SOCKET_CLOSED = fault("cancelled", "the WebSocket has ended");
 
 /** One request. */
-export class SessionCall implements Incoming {
+export class SessionCall implements Incoming, StreamOut {
   readonly streamId: number;
   readonly head: RequestHeadView;
   /** Whether an answer still has somewhere to go. The session's to change. */
   open = true;
+  /** Bytes of the answer that may be sent now. */
+  credit: number = LIMITS.streamWindowBytes;
+  /** Fields behind the answer's body; null: none. */
+  trailers: string[] | null = null;
   readonly #session: ReplicaSession;
+  /** When it came, in whole milliseconds on performance.now()'s scale. */
+  readonly #cameMs: number;
   readonly #firstPiece: Buffer | null;
   readonly #whole: boolean;
   #body: RequestBody | null = null;
-  #controller: AbortController | null = null;
-  #gone: Fault | null = null;
+  #cancellation: Cancellation | null = null;
   #stream: AnswerStream | null = null;
   #socket: ReplicaSocket | null = null;
-  #credit: number = LIMITS.streamWindowBytes;
+  /** Bytes of the body that the bridge may still send. */
+  #receivable: number = LIMITS.streamWindowBytes;
   #owed = 0;
 
-  constructor(session: ReplicaSession, streamId: number, head: RequestHeadView, body: Buffer | null, end: boolean) {
+  constructor(session: ReplicaSession, streamId: number, head: RequestHeadView, body: Buffer | null, end: boolean, cameMs: number) {
     this.#session = session;
     this.streamId = streamId;
     this.head = head;
+    this.#cameMs = cameMs;
     this.#firstPiece = body;
     // A request for a WebSocket has no body; what follows it are messages.
     this.#whole = end || head.websocket;
-    if (!this.#whole) this.body.push(body, false);
+    if (!this.#whole) this.received(body, false);
   }
 
   get sender(): ReplicaSession {
@@ -47,26 +57,41 @@ export class SessionCall implements Incoming {
     if (this.#body === null) {
       this.#body = new RequestBody((bytes) => this.#owe(bytes));
       if (this.#whole) this.#body.push(this.#firstPiece, true);
-      if (this.#gone !== null) this.#body.fail(new HeadgateError(this.#gone));
     }
     return this.#body;
   }
 
-  signal(): AbortSignal {
-    this.#controller ??= new AbortController();
-    if (this.#gone !== null) this.#controller.abort(new HeadgateError(this.#gone));
-    return this.#controller.signal;
+  get cancellation(): Cancellation {
+    if (this.#cancellation === null) {
+      this.#cancellation = new Cancellation(this.#session.deadlines, this.deadlineMs, () => this.#expire());
+      if (!this.open) this.#cancellation.over();
+    }
+    return this.#cancellation;
+  }
+
+  get gone(): Fault | null {
+    return this.#cancellation === null ? null : this.#cancellation.reason;
+  }
+
+  get deadlineMs(): number {
+    const { timeoutMs } = this.head;
+    // A WebSocket lasts as long as it lasts.
+    return timeoutMs === 0 || this.#socket !== null ? Number.POSITIVE_INFINITY : this.#cameMs + timeoutMs;
   }
 
   // --- what the bridge says ---
 
-  received(piece: Buffer | null, end: boolean): void {
-    this.body.push(piece, end);
+  received(piece: Buffer | null, end: boolean, trailers?: readonly string[]): void {
+    if (piece !== null) {
+      this.#receivable -= piece.length;
+      if (this.#receivable < 0) throw new HeadgateError(fault("replica_protocol", "a body is larger than the credit for it"));
+    }
+    this.body.push(piece, end, trailers);
   }
 
   grant(bytes: number): void {
     if (this.#socket !== null) this.#socket.grant(bytes);
-    this.#credit += bytes;
+    this.credit += bytes;
     this.#stream?.wake();
   }
 
@@ -80,13 +105,18 @@ export class SessionCall implements Incoming {
     this.#socket?.abort(close, true);
   }
 
+  /** The request ends early. The session knows it no more. */
   cancelled(reason: Fault): void {
-    this.#gone = reason;
-    const error = new HeadgateError(reason);
-    this.#controller?.abort(error);
-    this.#body?.fail(error);
+    this.#body?.fail(new HeadgateError(reason));
+    this.cancellation.cancel(reason);
     this.#stream?.cancel();
     this.#socket?.vanished();
+  }
+
+  /** The whole answer is written: what was watched and waited for is let go of. */
+  closed(): void {
+    this.#cancellation?.over();
+    this.#body?.fail(new HeadgateError(ANSWERED));
   }
 
   // --- the answer ---
@@ -95,12 +125,13 @@ export class SessionCall implements Incoming {
     if (this.#socket !== null) throw new TypeError("the WebSocket was accepted before");
     const socket = new ReplicaSocket(protocol, {
       part: (part, body, end) => this.#session.writePart(this, part, body, end),
-      end: () => this.#session.writePiece(this, null, true),
+      end: () => this.#session.writeMore(this, null, true, null),
       consumed: (bytes) => this.#owe(bytes),
-      lost: () => this.#abort(CLOSED),
+      lost: () => this.cancellation.cancel(SOCKET_CLOSED),
     });
     this.#socket = socket;
-    if (this.#gone === null) this.#session.writeHead(this, 101, headers);
+    this.#cancellation?.last();
+    if (this.open) this.#session.writeStart(this, 101, headers, null, false);
     else socket.vanished();
     return socket;
   }
@@ -112,11 +143,11 @@ export class SessionCall implements Incoming {
     // One frame holds 64 KiB; a string of a third of that fits whatever its characters.
     const most = LIMITS.bodyChunkBytes;
     if (body === null || body.length <= most / 3 || (typeof body !== "string" && body.length <= most)) {
-      this.#session.writeWhole(this, status, headers, body);
+      this.start(status, headers, body, true);
       return null;
     }
     const bytes = typeof body === "string" ? Buffer.from(body, "utf8") : body;
-    return this.#answerStream({ kind: "stream", status, headers, pieces: [bytes][Symbol.iterator]() });
+    return this.#answerStream({ kind: "stream", status, headers, pieces: [bytes].values(), encode: null, headFirst: false });
   }
 
   refuse(failure: Fault): void {
@@ -124,24 +155,26 @@ export class SessionCall implements Incoming {
     this.#socket?.ended({ code: 1011, reason: "" });
   }
 
-  #abort(reason: Fault): void {
-    this.#gone ??= reason;
-    this.#controller?.abort(new HeadgateError(reason));
+  #answerStream(answer: StreamAnswer): Promise<void> {
+    this.#stream = new AnswerStream(answer, this);
+    if (!this.open) this.#stream.cancel();
+    return this.#stream.run();
   }
 
-  #answerStream(answer: StreamAnswer): Promise<void> {
-    this.#stream = new AnswerStream(answer, {
-      credit: () => this.#credit,
-      head: (status, headers) => this.#session.writeHead(this, status, headers),
-      whole: (status, headers, body) => this.#session.writeWhole(this, status, headers, body),
-      piece: (piece) => {
-        this.#credit -= piece.length;
-        this.#session.writePiece(this, piece, false);
-      },
-      end: () => this.#session.writePiece(this, null, true),
-    });
-    if (this.#gone !== null) this.#stream.cancel();
-    return this.#stream.run();
+  gather(stream: AnswerStream): void {
+    this.#session.gather(stream);
+  }
+
+  start(status: number, headers: EncodedHeaders, body: string | Uint8Array | null, end: boolean): void {
+    const { trailers } = this;
+    if (end && trailers !== null) {
+      this.#session.writeStart(this, status, headers, null, false);
+      this.#session.writeMore(this, body, true, trailers);
+    } else this.credit -= this.#session.writeStart(this, status, headers, body, end);
+  }
+
+  more(body: string | Uint8Array | null, end: boolean): void {
+    this.credit -= this.#session.writeMore(this, body, end, end ? this.trailers : null);
   }
 
   /** Grants credit for the body in portions, as the handler reads. */
@@ -149,6 +182,13 @@ export class SessionCall implements Incoming {
     this.#owed += bytes;
     if (this.#owed < LIMITS.bodyChunkBytes) return;
     this.#session.writeCredit(this, this.#owed);
+    this.#receivable += this.#owed;
     this.#owed = 0;
+  }
+
+  #expire(): void {
+    // The bridge keeps deadlines too; whoever is first tells the other.
+    this.cancelled(EXPIRED);
+    this.refuse(EXPIRED);
   }
 }

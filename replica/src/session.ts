@@ -4,6 +4,7 @@
 import { type Fault, HeadgateError, type WebSocketClose, fault } from "@headgate/core";
 import {
   type CancelReason,
+  type EncodedHeaders,
   type RequestFrames,
   type RequestHeadView,
   WireWriter,
@@ -19,6 +20,9 @@ import {
 import { RoomAnswer } from "@headgate/proto/replica";
 import { faultToProto } from "@headgate/rpc/fault-codec";
 import type { CallHandler, ServerCall } from "@headgate/rpc/stream-server";
+import type { AnswerStream } from "./answer-stream.ts";
+import { CALLER_GONE, EXPIRED } from "./cancellation.ts";
+import type { Deadlines } from "./deadlines.ts";
 import { SessionCall } from "./session-call.ts";
 import type { Runner, Sender } from "./runner.ts";
 
@@ -26,23 +30,27 @@ import type { Runner, Sender } from "./runner.ts";
 const FLUSH_BYTES = 64 * 1024;
 /** Bodies from this size on go out as they are, without being copied into the message. */
 const APART_BYTES = 16 * 1024;
-
-const CALLER_GONE = fault("cancelled", "the caller is gone");
-const EXPIRED = fault("deadline_exceeded", "the request's deadline has passed", { limit: "requestTimeoutMs" });
+const NO_FIELDS: readonly string[] = Object.freeze([]);
 
 /** One bridge's stream. */
 export class ReplicaSession implements CallHandler, RequestFrames, Sender {
+  readonly deadlines: Deadlines;
   readonly #runner: Runner;
   readonly #stream: ServerCall;
   readonly #onClosed: (session: ReplicaSession) => void;
   readonly #calls = new Map<number, SessionCall>();
-  readonly #flush = (): void => this.#send();
+  readonly #flush = (): void => this.#endTurn();
   readonly #writer = new WireWriter();
+  /** Streamed answers with pieces that gathered in this turn. */
+  #streams: AnswerStream[] = [];
   #mark = -1;
+  /** When the message that is being read came. */
+  #nowMs = 0;
   #closed = false;
 
-  constructor(runner: Runner, stream: ServerCall, onClosed: (session: ReplicaSession) => void) {
+  constructor(runner: Runner, deadlines: Deadlines, stream: ServerCall, onClosed: (session: ReplicaSession) => void) {
     this.#runner = runner;
+    this.deadlines = deadlines;
     this.#stream = stream;
     this.#onClosed = onClosed;
   }
@@ -50,6 +58,8 @@ export class ReplicaSession implements CallHandler, RequestFrames, Sender {
   // --- what the bridge says ---
 
   message(message: Buffer): void {
+    // Whole milliseconds, rounded up: a number of that kind costs a request nothing to keep.
+    this.#nowMs = Math.ceil(performance.now());
     readSessionRequest(message, this);
   }
 
@@ -60,12 +70,12 @@ export class ReplicaSession implements CallHandler, RequestFrames, Sender {
     end: boolean,
     cancel: CancelReason | null,
     credit: number,
-    _trailers: readonly string[],
+    trailers: readonly string[],
     part: number,
   ): void {
     if (head !== null) {
       if (this.#calls.has(streamId)) throw new HeadgateError(fault("replica_protocol", `stream ${streamId} was opened twice`));
-      const call = new SessionCall(this, streamId, head, body, end);
+      const call = new SessionCall(this, streamId, head, body, end, this.#nowMs);
       this.#runner.run(call);
       // A handler that answers at once leaves nothing to find later.
       if (call.open) this.#calls.set(streamId, call);
@@ -75,13 +85,14 @@ export class ReplicaSession implements CallHandler, RequestFrames, Sender {
     const call = this.#calls.get(streamId);
     if (call === undefined) return;
     if (cancel !== null) {
-      this.#forget(call);
+      this.#calls.delete(streamId);
+      call.open = false;
       call.cancelled(cancel === "cancelled" ? CALLER_GONE : EXPIRED);
       return;
     }
     if (credit > 0) call.grant(credit);
     if (part !== 0) call.message(part, body);
-    else if (body !== null || end) call.received(body, end);
+    else if (body !== null || end) call.received(body, end, trailers);
   }
 
   ping(number: number): void {
@@ -110,28 +121,38 @@ export class ReplicaSession implements CallHandler, RequestFrames, Sender {
 
   // --- what the replica says ---
 
-  /** A whole answer. */
-  writeWhole(call: SessionCall, status: number, headers: Uint8Array, body: string | Uint8Array | null): void {
-    if (!this.#open(call)) return;
-    this.#forget(call);
-    if (body !== null && typeof body !== "string" && body.length >= APART_BYTES) {
-      writeResponseOpen(this.#writer, call.streamId, status, headers, body, true, true);
-      this.#send(body);
-    } else writeResponseOpen(this.#writer, call.streamId, status, headers, body, true);
-    this.#bound();
+  /** A streamed answer has something to write at the end of this turn. */
+  gather(stream: AnswerStream): void {
+    this.#streams.push(stream);
+    this.#schedule();
   }
 
-  /** The start of an answer. */
-  writeHead(call: SessionCall, status: number, headers: Uint8Array): void {
-    if (this.#open(call)) writeResponseOpen(this.#writer, call.streamId, status, headers, null, false);
-  }
-
-  /** A piece of an answer, or its end. The caller keeps to the credit and to 64 KiB. */
-  writePiece(call: SessionCall, piece: Uint8Array | null, end: boolean): void {
-    if (!this.#open(call)) return;
+  /** The start of an answer, with `end` all of it. The caller keeps to the credit and to 64 KiB. Returns the bytes of the body. */
+  writeStart(call: SessionCall, status: number, headers: EncodedHeaders, body: string | Uint8Array | null, end: boolean): number {
+    if (!this.#open(call)) return 0;
     if (end) this.#forget(call);
-    writeResponseRest(this.#writer, call.streamId, piece, end, 0);
+    if (body !== null && typeof body !== "string" && body.length >= APART_BYTES) {
+      writeResponseOpen(this.#writer, call.streamId, status, headers, body, end, true);
+      this.#send(body);
+      return body.length;
+    }
+    const bytes = writeResponseOpen(this.#writer, call.streamId, status, headers, body, end);
     this.#bound();
+    return bytes;
+  }
+
+  /** More of an answer, or its end and the fields behind it. The caller keeps to the credit and to 64 KiB. Returns the bytes. */
+  writeMore(call: SessionCall, body: string | Uint8Array | null, end: boolean, trailers: readonly string[] | null): number {
+    if (!this.#open(call)) return 0;
+    if (end) this.#forget(call);
+    if (body !== null && typeof body !== "string" && body.length >= APART_BYTES) {
+      writeResponseRest(this.#writer, call.streamId, body, end, 0, trailers ?? NO_FIELDS, true);
+      this.#send(body);
+      return body.length;
+    }
+    const bytes = writeResponseRest(this.#writer, call.streamId, body, end, 0, trailers ?? NO_FIELDS);
+    this.#bound();
+    return bytes;
   }
 
   /** A part of a WebSocket. Returns how many bytes its body has. The caller keeps to the credit and to 64 KiB. */
@@ -180,6 +201,16 @@ export class ReplicaSession implements CallHandler, RequestFrames, Sender {
   #forget(call: SessionCall): void {
     call.open = false;
     if (this.#calls.size > 0) this.#calls.delete(call.streamId);
+    call.closed();
+  }
+
+  #endTurn(): void {
+    if (this.#streams.length > 0) {
+      const streams = this.#streams;
+      this.#streams = [];
+      for (const stream of streams) stream.flush();
+    }
+    this.#send();
   }
 
   #schedule(): void {

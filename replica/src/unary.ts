@@ -1,39 +1,57 @@
 // The replica's end of unary Handle: one whole request, one whole answer. For clients that speak no Session.
+// The deadline is the lower one of the head's timeout and of the call's own (grpc-timeout).
 
 import { type Fault, HeadgateError, LIMITS, type WebSocketConnection, fault } from "@headgate/core";
-import { HandleRequest, HandleResponse, RequestHead, ResponseHead } from "@headgate/proto/replica";
+import { HandleRequest, HandleResponse, type Header, RequestHead, ResponseHead } from "@headgate/proto/replica";
 import { type RequestHeadView, readRequestHead } from "@headgate/proto/wire";
 import { faultToProto } from "@headgate/rpc/fault-codec";
 import type { CallHandler, ServerCall } from "@headgate/rpc/stream-server";
+import { CALLER_GONE, Cancellation, EXPIRED } from "./cancellation.ts";
+import type { Deadlines } from "./deadlines.ts";
 import { RequestBody } from "./request-body.ts";
-import { type Answer, type StreamAnswer, NO_FIELDS, pieceOf } from "./result.ts";
+import { type Answer, type StreamAnswer, NO_FIELDS, fieldsOfPiece, pieceOf } from "./result.ts";
 import type { Incoming, Runner } from "./runner.ts";
 
 /** Room for the head in a message. */
 const MOST_BYTES = LIMITS.grpcMessageBytes - LIMITS.headerBytes - 1024;
+const NO_HEAD = readRequestHead(Buffer.alloc(0), 0, 0);
 
 /** One call of Handle. */
 export class UnaryCall implements CallHandler, Incoming {
   readonly sender = null;
-  readonly #runner: Runner;
-  readonly #call: ServerCall;
-  #head: RequestHeadView | null = null;
   readonly body = new RequestBody(() => undefined);
-  readonly #controller = new AbortController();
+  trailers: string[] | null = null;
+  readonly #runner: Runner;
+  readonly #deadlines: Deadlines;
+  readonly #call: ServerCall;
+  readonly #cameMs = performance.now();
+  #head: RequestHeadView | null = null;
+  #cancellation: Cancellation | null = null;
   #answered = false;
+  #pieces: StreamAnswer["pieces"] | null = null;
 
-  constructor(runner: Runner, call: ServerCall) {
+  constructor(runner: Runner, deadlines: Deadlines, call: ServerCall) {
     this.#runner = runner;
+    this.#deadlines = deadlines;
     this.#call = call;
   }
 
   get head(): RequestHeadView {
-    this.#head ??= readRequestHead(Buffer.alloc(0), 0, 0);
-    return this.#head;
+    return this.#head ?? NO_HEAD;
   }
 
-  signal(): AbortSignal {
-    return this.#controller.signal;
+  get deadlineMs(): number {
+    const timeouts = [this.head.timeoutMs, this.#call.timeoutMs].filter((timeoutMs) => timeoutMs > 0);
+    return timeouts.length === 0 ? Number.POSITIVE_INFINITY : this.#cameMs + Math.min(...timeouts);
+  }
+
+  get cancellation(): Cancellation {
+    this.#cancellation ??= new Cancellation(this.#deadlines, this.deadlineMs, () => this.#expire());
+    return this.#cancellation;
+  }
+
+  get gone(): Fault | null {
+    return this.#cancellation === null ? null : this.#cancellation.reason;
   }
 
   message(message: Buffer): void {
@@ -41,7 +59,12 @@ export class UnaryCall implements CallHandler, Incoming {
     const request = HandleRequest.decode(message);
     const head = Buffer.from(RequestHead.encode(request.head ?? RequestHead.fromPartial({})).finish());
     this.#head = readRequestHead(head, 0, head.length);
-    this.body.push(Buffer.from(request.body), true);
+    this.body.push(
+      Buffer.from(request.body),
+      true,
+      request.trailers.flatMap(({ name, value }) => [name, value]),
+    );
+    this.cancellation.watch();
     this.#runner.run(this);
   }
 
@@ -50,7 +73,7 @@ export class UnaryCall implements CallHandler, Incoming {
   }
 
   closed(): void {
-    if (!this.#answered) this.#controller.abort(new HeadgateError(fault("cancelled", "the caller is gone")));
+    if (!this.#answered) this.#cancel(CALLER_GONE);
   }
 
   accept(): WebSocketConnection {
@@ -59,11 +82,8 @@ export class UnaryCall implements CallHandler, Incoming {
 
   answer(answer: Answer): Promise<void> | null {
     if (answer.kind === "stream") return this.#collect(answer);
-    this.#send(
-      answer.status,
-      answer.headers,
-      typeof answer.body === "string" ? Buffer.from(answer.body, "utf8") : (answer.body ?? Buffer.alloc(0)),
-    );
+    const { status, headers, body } = answer;
+    this.#send(status, headers, typeof body === "string" ? Buffer.from(body, "utf8") : (body ?? Buffer.alloc(0)));
     return null;
   }
 
@@ -71,27 +91,33 @@ export class UnaryCall implements CallHandler, Incoming {
     this.#reply({ head: undefined, body: new Uint8Array(), fault: faultToProto(failure), trailers: [] });
   }
 
-  async #collect({ status, headers, pieces }: StreamAnswer): Promise<void> {
+  /** Gathers a streamed answer. A caller who leaves ends its iterator at once. */
+  async #collect({ status, headers, pieces, encode }: StreamAnswer): Promise<void> {
+    this.#pieces = pieces;
     const parts: Uint8Array[] = [];
     let fields = headers;
     let bytes = 0;
     while (true) {
-      const next = await pieces.next();
-      if (next.done === true) break;
-      const piece = pieceOf(next.value);
-      fields ??= piece.headers;
-      bytes += piece.bytes.length;
-      if (bytes > MOST_BYTES || this.#controller.signal.aborted) {
+      if (this.gone !== null || bytes > MOST_BYTES) {
         await pieces.return?.();
+        if (this.gone !== null) return;
         break;
       }
-      parts.push(piece.bytes);
+      const next = await pieces.next();
+      if (next.done === true) break;
+      const value: unknown = encode === null ? next.value : encode(next.value);
+      fields ??= fieldsOfPiece(value);
+      const piece = pieceOf(value);
+      const part = typeof piece === "string" ? Buffer.from(piece, "utf8") : piece;
+      bytes += part.length;
+      parts.push(part);
     }
-    this.#send(status, fields ?? NO_FIELDS, Buffer.concat(parts), bytes);
+    this.#send(status, fields ?? NO_FIELDS, bytes > MOST_BYTES ? null : Buffer.concat(parts));
   }
 
-  #send(status: number, headers: Uint8Array, body: Uint8Array, bytes = body.length): void {
-    if (bytes > MOST_BYTES) {
+  /** Sends an answer; null: its body is too large. */
+  #send(status: number, headers: Uint8Array, body: Uint8Array | null): void {
+    if (body === null || body.length > MOST_BYTES) {
       this.refuse(
         fault("handler_result_invalid", `the answer is larger than ${MOST_BYTES} bytes, the most for Handle; use Session`, {
           limit: "grpcMessageBytes",
@@ -99,12 +125,32 @@ export class UnaryCall implements CallHandler, Incoming {
       );
       return;
     }
-    this.#reply({ head: { ...ResponseHead.decode(headers), status }, body, fault: undefined, trailers: [] });
+    this.#reply({ head: { ...ResponseHead.decode(headers), status }, body, fault: undefined, trailers: pairs(this.trailers ?? []) });
   }
 
   #reply(response: HandleResponse): void {
+    if (this.#answered) return;
     this.#answered = true;
+    this.#cancellation?.over();
     this.#call.send(HandleResponse.encode(response).finish());
     this.#call.end(null);
   }
+
+  #expire(): void {
+    this.#cancel(EXPIRED);
+    this.refuse(EXPIRED);
+  }
+
+  #cancel(reason: Fault): void {
+    this.body.fail(new HeadgateError(reason));
+    this.cancellation.cancel(reason);
+    // A stream whose iterator is read through a reader ends at once; a generator when it goes on.
+    void Promise.resolve(this.#pieces?.return?.()).catch(() => undefined);
+  }
+}
+
+function pairs(flat: readonly string[]): Header[] {
+  const list: Header[] = [];
+  for (let i = 0; i + 1 < flat.length; i += 2) list.push({ name: flat[i] ?? "", value: flat[i + 1] ?? "" });
+  return list;
 }

@@ -1,14 +1,17 @@
 // The server's side of stream.ts: gRPC methods straight on node:http2, for replicas. Anything that is not gRPC is refused.
 
-import { type Http2Server, type ServerHttp2Session, type ServerHttp2Stream, createServer } from "node:http2";
+import { type Http2Server, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream, createServer } from "node:http2";
 import { FAULTS, type Fault, GrpcStatus, HeadgateError, LIMITS, fault } from "@headgate/core";
 import { Fault as FaultMessage } from "@headgate/proto/fault";
 import { faultToProto } from "./fault-codec.ts";
 import { MessageSplitter, prefixed } from "./splitter.ts";
 import { STREAM_WINDOW_BYTES } from "./stream.ts";
+import { parseTimeout } from "./timeout.ts";
 
 /** A call as its method sees it. */
 export interface ServerCall {
+  /** What the caller gives the call, by its header grpc-timeout, in milliseconds; 0: it has no deadline. */
+  readonly timeoutMs: number;
   /** Sends a message. */
   send(message: Uint8Array): boolean;
   /** Sends bytes that are messages with their prefixes already. */
@@ -57,7 +60,7 @@ export function serveStreams(address: string, methods: Methods): Promise<StreamS
   const ends = new Set<() => void>();
   server.on("stream", (stream, headers) => {
     // A server's streams are ServerHttp2Streams; the event's type does not say so.
-    const end = serve(stream as ServerHttp2Stream, String(headers[":path"] ?? ""), String(headers["content-type"] ?? ""), methods);
+    const end = serve(stream as ServerHttp2Stream, headers, methods);
     ends.add(end);
     stream.once("close", () => ends.delete(end));
   });
@@ -94,9 +97,10 @@ function listen(server: Http2Server, address: string): Promise<void> {
   });
 }
 
-function serve(stream: ServerHttp2Stream, path: string, contentType: string, methods: Methods): () => void {
+function serve(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, methods: Methods): () => void {
   stream.on("error", () => stream.destroy());
-  if (!contentType.startsWith("application/grpc")) {
+  const path = headers[":path"] ?? "";
+  if (headers["content-type"]?.startsWith("application/grpc") !== true) {
     stream.respond({ ":status": 415 }, { endStream: true });
     return () => undefined;
   }
@@ -117,7 +121,14 @@ function serve(stream: ServerHttp2Stream, path: string, contentType: string, met
     end(fault("method_not_declared", `there is no gRPC method ${path.slice(0, 200)} here`));
     return () => end(null);
   }
+  const given = headers["grpc-timeout"];
+  const timeoutMs = parseTimeout(typeof given === "string" ? given : undefined);
+  if (timeoutMs === null) {
+    end(fault("malformed_request", "grpc-timeout is not a number of at most eight digits and a unit"));
+    return () => end(null);
+  }
   const handler = method({
+    timeoutMs,
     send: (message) => !ended && !stream.destroyed && stream.write(prefixed(message)),
     sendPrefixed: (bytes) => !ended && !stream.destroyed && stream.write(bytes),
     end,

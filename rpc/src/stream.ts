@@ -8,6 +8,7 @@ import { type Fault, HeadgateError, fault } from "@headgate/core";
 import { Fault as FaultMessage } from "@headgate/proto/fault";
 import { faultFromProto } from "./fault-codec.ts";
 import { MessageSplitter, prefixed } from "./splitter.ts";
+import { formatTimeout } from "./timeout.ts";
 
 /** Bytes that a peer may send before we have read them, for a stream and for its connection. */
 export const STREAM_WINDOW_BYTES = 8 * 1024 * 1024;
@@ -28,6 +29,8 @@ export interface StreamTarget {
   readonly path: string;
   /** Sent as "authorization: Bearer TOKEN". */
   readonly token?: string;
+  /** How long the call may take, sent as grpc-timeout; its end is the peer's to keep. */
+  readonly timeoutMs?: number;
   /** Largest message that is taken, in bytes. */
   readonly maxMessageBytes?: number;
 }
@@ -100,6 +103,7 @@ function openOn(session: ClientHttp2Session, target: StreamTarget, events: Strea
     ":path": target.path,
     "content-type": "application/grpc",
     te: "trailers",
+    ...(target.timeoutMs === undefined ? {} : { "grpc-timeout": formatTimeout(target.timeoutMs) }),
     ...(target.token === undefined ? {} : { authorization: `Bearer ${target.token}` }),
   });
   watch(stream, target, events, unreachable);

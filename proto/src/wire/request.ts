@@ -98,17 +98,13 @@ export function writeRequestOpen(
   if (head.via.length > 0) for (const backend of head.via) writer.string(H_VIA, backend);
   writer.close(mark);
   writer.bool(END, end);
-  if (body === null || body.length === 0) writer.close(frame);
-  else if (apart) {
-    writer.bytesApart(BODY, body.length);
-    writer.close(frame, body.length);
-  } else {
-    writer.bytes(BODY, body);
-    writer.close(frame);
-  }
+  closeWithBody(writer, frame, body, apart);
 }
 
-/** Writes a frame with a piece of a request's body, its end and the fields behind it, a cancel, or credit for the response. */
+/**
+ * Writes a frame with a piece of a request's body, its end and the fields behind it, a cancel, or credit for the response;
+ * `apart` as above.
+ */
 export function writeRequestRest(
   writer: WireWriter,
   streamId: number,
@@ -117,19 +113,31 @@ export function writeRequestRest(
   cancel: CancelReason | null,
   credit: number,
   trailers: readonly string[] = NO_PAIRS,
+  apart = false,
 ): void {
   writer.ensure(32);
   writer.buf[writer.pos++] = FRAMES;
   const frame = writer.open();
   writer.buf[writer.pos++] = STREAM_ID;
   writer.varint(streamId);
-  if (body !== null && body.length > 0) writer.bytes(BODY, body);
   writer.bool(END, end);
   writer.bool(CANCEL, cancel !== null);
   writer.uint32(CREDIT, credit);
   if (trailers.length > 0) writePairs(writer, TRAILERS, trailers);
   writer.bool(EXPIRED, cancel === "deadline_exceeded");
-  writer.close(frame);
+  closeWithBody(writer, frame, body, apart);
+}
+
+/** Writes a frame's last field, its body, and closes it. */
+function closeWithBody(writer: WireWriter, frame: number, body: Uint8Array | null, apart: boolean): void {
+  if (body === null || body.length === 0) writer.close(frame);
+  else if (apart) {
+    writer.bytesApart(BODY, body.length);
+    writer.close(frame, body.length);
+  } else {
+    writer.bytes(BODY, body);
+    writer.close(frame);
+  }
 }
 
 /** Writes a frame with a WebSocket's message, a piece of one, or its close. `part` is one of WebSocketPart. */

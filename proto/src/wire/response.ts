@@ -54,6 +54,7 @@ function field(tag: number, bytes: Buffer): Buffer {
 /**
  * Writes the frame that starts a response; with `end` it is the whole response. A string body is written as UTF-8. `apart`: of
  * a body of bytes only tag and length are written, the frame is the last of its message, and the caller sends the bytes behind it.
+ * Returns the number of bytes of the body.
  */
 export function writeResponseOpen(
   writer: WireWriter,
@@ -63,7 +64,7 @@ export function writeResponseOpen(
   body: Uint8Array | string | null,
   end: boolean,
   apart = false,
-): void {
+): number {
   writer.ensure(40);
   writer.buf[writer.pos++] = FRAMES;
   const frame = writer.open();
@@ -75,32 +76,46 @@ export function writeResponseOpen(
   writer.raw(headers);
   writer.close(mark);
   writer.bool(END, end);
-  if (body !== null && body.length > 0) {
-    if (typeof body === "string") writer.string(BODY, body);
-    else if (apart) {
-      writer.bytesApart(BODY, body.length);
-      writer.close(frame, body.length);
-      return;
-    } else writer.bytes(BODY, body);
-  }
-  writer.close(frame);
+  return closeWithBody(writer, frame, body, apart);
 }
 
-/** Writes a frame with a piece of a response's body, its end, or credit for the request. */
+/** Writes a frame's last field, its body, and closes it. Returns the number of bytes of the body. */
+function closeWithBody(writer: WireWriter, frame: number, body: Uint8Array | string | null, apart: boolean): number {
+  let bytes = 0;
+  if (body !== null && body.length > 0) {
+    if (typeof body === "string") bytes = writer.string(BODY, body);
+    else {
+      bytes = body.length;
+      if (apart) {
+        writer.bytesApart(BODY, bytes);
+        writer.close(frame, bytes);
+        return bytes;
+      }
+      writer.bytes(BODY, body);
+    }
+  }
+  writer.close(frame);
+  return bytes;
+}
+
+/**
+ * Writes a frame with a piece of a response's body, its end and the fields behind it, or credit for the request. Strings and
+ * `apart` as above. Returns the number of bytes of the body.
+ */
 export function writeResponseRest(
   writer: WireWriter,
   streamId: number,
-  body: Uint8Array | null,
+  body: Uint8Array | string | null,
   end: boolean,
   credit: number,
   trailers: readonly string[] = NO_HEADERS,
-): void {
+  apart = false,
+): number {
   writer.ensure(32);
   writer.buf[writer.pos++] = FRAMES;
   const frame = writer.open();
   writer.buf[writer.pos++] = STREAM_ID;
   writer.varint(streamId);
-  if (body !== null && body.length > 0) writer.bytes(BODY, body);
   writer.bool(END, end);
   writer.uint32(CREDIT, credit);
   for (let i = 0; i + 1 < trailers.length; i += 2) {
@@ -111,7 +126,7 @@ export function writeResponseRest(
     writer.string(0x12, trailers[i + 1] ?? "");
     writer.close(mark);
   }
-  writer.close(frame);
+  return closeWithBody(writer, frame, body, apart);
 }
 
 /**
