@@ -14,8 +14,8 @@ const RECONNECT_MAX_MS = 1_000;
 export interface AttachmentOwner {
   /** New settings. Resolves when they are in force; rejects with what reconfigure() throws. */
   configure(command: pb.Configure): Promise<Exception | undefined>;
-  /** Take nothing new; resolves when nothing runs any more. */
-  drain(): Promise<void>;
+  /** Take nothing new; resolves when nothing runs any more. After this time the process is ended, whatever runs. */
+  drain(withinMs: number): Promise<void>;
   /** End now. */
   stop(reason: string): void;
   load(): { readonly inFlight: number; readonly completed: number };
@@ -100,7 +100,7 @@ export class Attachment {
         void this.#configure(kind.value);
         return;
       case "drain":
-        void this.#drain();
+        void this.#drain(kind.value.timeoutMs);
         return;
       case "stop":
         this.#owner.stop("the controller said stop");
@@ -126,9 +126,9 @@ export class Attachment {
     this.#say({ $case: "configured", value: { number: command.number, error } });
   }
 
-  async #drain(): Promise<void> {
+  async #drain(withinMs: number): Promise<void> {
     this.#draining = true;
-    await this.#owner.drain();
+    await this.#owner.drain(withinMs);
     this.#drained = true;
     this.#tellLoad();
     this.#say({ $case: "drained", value: {} });

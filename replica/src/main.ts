@@ -16,14 +16,19 @@ import { type ReplicaServer, serveReplica } from "./server.ts";
 const boot = Boot.fromJSON(JSON.parse(readFileSync(Number(process.env.HEADGATE_BOOT_FD ?? "3"), "utf8")));
 const log = createLog(boot.replicaId, boot.root);
 
+/** How long before the end of a drain WebSockets that are still open are closed. */
+const SOCKETS_END_MS = 500;
+
 let handler: LoadedHandler | null = null;
 let runner: Runner | null = null;
 let server: ReplicaServer | null = null;
 
 const attachment = new Attachment(boot, {
   configure,
-  drain: async () => {
+  drain: async (withinMs) => {
     server?.draining();
+    // Early enough for the bridges to read it.
+    setTimeout(() => server?.endSockets(), Math.max(0, withinMs - SOCKETS_END_MS)).unref();
     await runner?.drain();
   },
   stop: (reason) => void stop(reason),

@@ -14,6 +14,8 @@ const RESTARTS = { code: 1012, reason: "the service restarts" };
 export interface ReplicaServer {
   /** Tells every bridge that nothing new is taken. */
   draining(): void;
+  /** Ends every WebSocket: its caller is to open another one. */
+  endSockets(): void;
   /** Ends every WebSocket, and every call after its last answer; resolves when the bridges have read it, or after this time at the latest. */
   finish(withinMs: number): Promise<void>;
 }
@@ -32,12 +34,16 @@ export async function serveReplica(address: string, runner: Runner): Promise<Rep
     },
     "/headgate.v1.ReplicaService/Handle": (call) => new UnaryCall(runner, deadlines, call),
   });
+  const endSockets = (): void => {
+    for (const session of sessions) session.endSockets(RESTARTS);
+  };
   return {
     draining: () => {
       for (const session of sessions) session.draining();
     },
+    endSockets,
     finish: async (withinMs) => {
-      for (const session of sessions) session.endSockets(RESTARTS);
+      endSockets();
       // Answers of this turn go out before the end of their stream.
       await new Promise((resolve) => setImmediate(resolve));
       await server.finish(withinMs);
