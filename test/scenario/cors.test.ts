@@ -36,7 +36,7 @@ await serve.createEndpoint("api", {
   },
 });
 
-type Init = RequestInit & { readonly headers?: Readonly<Record<string, string>> };
+type Init = Omit<RequestInit, "headers"> & { readonly headers?: Readonly<Record<string, string>> };
 const ask = (path: string, origin: string | null, init: Init = {}) =>
   instance.fetch(path, { ...init, headers: { ...(origin === null ? {} : { origin }), ...init.headers } });
 const corsOf = ({ headers }: Response) =>
