@@ -2,10 +2,9 @@
 // The same for every protocol; the request's body is read here and not earlier, so that who is refused sends none.
 
 import type { Call, LiveEndpoint, Router } from "@headgate/client/data-plane";
-import type { Affinity } from "@headgate/core";
 import type { BridgeState } from "./bridge-state.ts";
 import type { Exchange } from "./exchange.ts";
-import { corsExtra, freshKey, keyOfCookie, preflightAnswer, stickyExtra } from "./extras.ts";
+import { addCors, preflightAnswer, shardKeyOf } from "./extras.ts";
 import type { Intake, Verdict } from "./intake.ts";
 import { bodyPlan } from "./model/request.ts";
 import { answerOwn } from "./own-routes.ts";
@@ -22,7 +21,7 @@ export interface Surroundings {
 /** Does what the intake said of the request that it looked at last. */
 export function serve(exchange: Exchange, verdict: Verdict, target: string, { router, intake, state }: Surroundings): void {
   const { endpoint, cors } = intake;
-  if (cors !== null) exchange.extra = corsExtra(cors, intake.fields.forward);
+  if (cors !== null) addCors(exchange, cors, intake.fields.forward);
   if (verdict === "call" && endpoint !== null) {
     send(exchange, intake.call(endpoint, exchange.method, target, exchange), endpoint, intake, router);
   } else if (verdict === "own") answerOwn(exchange, intake.path, router, state);
@@ -32,18 +31,9 @@ export function serve(exchange: Exchange, verdict: Verdict, target: string, { ro
   else exchange.refuse(intake.refusal, intake.allow);
 }
 
-/** The key of a sticky user, who is given one where there is none. */
-function stickyKey(exchange: Exchange, affinity: Affinity, headers: readonly string[]): string {
-  const known = keyOfCookie(affinity, headers);
-  if (known !== null) return known;
-  const key = freshKey();
-  exchange.extra = stickyExtra(exchange.extra, affinity, key, exchange.secure);
-  return key;
-}
-
 function send(exchange: Exchange, call: Call, endpoint: LiveEndpoint, { fields }: Intake, router: Router): void {
   const { contentLength, chunked } = fields;
-  const shardKey = fields.shardKey ?? (endpoint.affinity === null ? null : stickyKey(exchange, endpoint.affinity, fields.forward));
+  const shardKey = shardKeyOf(exchange, endpoint, fields);
   switch (bodyPlan(contentLength, chunked)) {
     case "none":
       exchange.call = call;

@@ -7,6 +7,7 @@ import type { Socket } from "node:net";
 import { type Call, type CallSink, type LiveEndpoint, MessageLane } from "@headgate/client/data-plane";
 import { type Fault, LIMITS, fault } from "@headgate/core";
 import { Exchange } from "./exchange.ts";
+import { addCors, shardKeyOf } from "./extras.ts";
 import { Http1Responder } from "./http1.ts";
 import { acceptText, fieldValue, handshakeProblem, offersProtocol, originAllowed } from "./model/handshake.ts";
 import { responseFields } from "./model/response.ts";
@@ -26,7 +27,8 @@ export function serveUpgrade(req: IncomingMessage, socket: Socket, head: Buffer,
   const res = answerOn(req, socket);
   const exchange = new Exchange(new Http1Responder(req, res, false), "GET", intake.requestId, router);
   socket.on("close", () => exchange.left());
-  const { endpoint } = intake;
+  const { endpoint, cors, fields } = intake;
+  if (cors !== null) addCors(exchange, cors, fields.forward);
   if (verdict !== "call" || endpoint === null) {
     socket.resume();
     serve(exchange, verdict, target, surroundings);
@@ -44,7 +46,7 @@ export function serveUpgrade(req: IncomingMessage, socket: Socket, head: Buffer,
   socket.on("close", () => sockets.count--);
   const handshake = new Handshake(res, socket, head, exchange, endpoint, surroundings);
   const call = intake.call(endpoint, "GET", target, handshake);
-  handshake.send(call, intake.fields.shardKey);
+  handshake.send(call, shardKeyOf(exchange, endpoint, fields));
 }
 
 const TOO_MANY = fault(
