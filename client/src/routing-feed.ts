@@ -13,6 +13,14 @@ const RECONNECT_MAX_MS = 1_000;
 /** A table of 1,000 endpoints and 1,000 replicas is well below it. */
 const MAX_TABLE_BYTES = 64 * 1024 * 1024;
 
+/** How busy a bridge is. */
+export interface Load {
+  readonly inFlight: number;
+  readonly memoryBytes: number;
+  /** Copies for shadows since it started: sent, and due but not sent. */
+  readonly shadows: { readonly copied: number; readonly dropped: number };
+}
+
 /** What the feed needs of its owner. */
 export interface FeedOwner {
   /** A table came. The answer: in force now, older than the one in force, or refused with a reason. */
@@ -20,7 +28,7 @@ export interface FeedOwner {
   /** The controller asks a bridge to finish. */
   drain(timeoutMs: number): void;
   /** How busy it is; null: not told (a client that only watches). */
-  load(): { readonly inFlight: number; readonly memoryBytes: number } | null;
+  load(): Load | null;
   /** The stream broke or could not be opened; it is tried again unless `fatal`. */
   broken(reason: Error, fatal: boolean): void;
 }
@@ -88,9 +96,15 @@ export class RoutingFeed {
 
   #tellLoad(): void {
     const load = this.#owner.load();
-    if (load !== null && this.#stream !== null) {
-      this.#say(this.#stream, { $case: "load", value: { inFlight: load.inFlight, memoryBytes: BigInt(load.memoryBytes) } });
-    }
+    if (load === null || this.#stream === null) return;
+    const { inFlight, memoryBytes, shadows } = load;
+    const value = {
+      inFlight,
+      memoryBytes: BigInt(memoryBytes),
+      shadowsCopied: BigInt(shadows.copied),
+      shadowsDropped: BigInt(shadows.dropped),
+    };
+    this.#say(this.#stream, { $case: "load", value });
   }
 
   async #receive(stream: GrpcStream, { kind }: pb.WatchRoutingResponse): Promise<void> {

@@ -138,6 +138,8 @@ function bridgeFromProto(message: PbBridge): BridgeStatus {
     inFlight: message.inFlight,
     restarts: message.restarts,
     memoryBytes: orNull(Number(message.memoryBytes)),
+    shadowsCopied: Number(message.shadowsCopied),
+    shadowsDropped: Number(message.shadowsDropped),
   };
 }
 

@@ -92,6 +92,10 @@ export interface BridgeStatus {
   readonly restarts: number;
   /** Resident memory; null where unknown. */
   readonly memoryBytes: number | null;
+  /** Copies of requests that it has sent to shadows since it started. */
+  readonly shadowsCopied: number;
+  /** Copies that were due and not sent, or broken off to make room. */
+  readonly shadowsDropped: number;
 }
 
 /** The controller itself. */

@@ -25,6 +25,8 @@ const HEALTHY_MS = 30_000;
 const SILENT_MS = 10_000;
 const LOOK_MS = 1_000;
 
+const NO_COPIES = { copied: 0n, dropped: 0n } as const;
+
 /** One bridge. */
 export interface Bridge {
   readonly slot: number;
@@ -35,6 +37,8 @@ export interface Bridge {
   outbox: Outbox<WatchRoutingResponse> | null;
   inFlight: number;
   memoryBytes: number;
+  /** Copies for shadows since it started: sent, and not sent. */
+  shadows: { readonly copied: bigint; readonly dropped: bigint };
   restarts: number;
   startedAtMs: number;
   /** Since when it owes an acknowledgement, in milliseconds since the Unix epoch; 0: it owes none. */
@@ -182,6 +186,7 @@ export class Bridges {
           case "load":
             bridge.inFlight = kind.value.inFlight;
             bridge.memoryBytes = Number(kind.value.memoryBytes);
+            bridge.shadows = { copied: kind.value.shadowsCopied, dropped: kind.value.shadowsDropped };
             break;
           default:
             kind satisfies never;
@@ -234,7 +239,7 @@ export class Bridges {
   }
 
   #run(bridge: Bridge, id: string, process: ManagedProcess, record: BridgeRecord): void {
-    Object.assign(bridge, { id, process, record, startedAtMs: Date.now(), inFlight: 0, silentSinceMs: 0 });
+    Object.assign(bridge, { id, process, record, startedAtMs: Date.now(), inFlight: 0, shadows: NO_COPIES, silentSinceMs: 0 });
     void process.exited.then((exit) => {
       this.#parts.feed.forget(id);
       bridge.process = null;
@@ -283,6 +288,7 @@ function newBridge(slot: number): Bridge {
     outbox: null,
     inFlight: 0,
     memoryBytes: 0,
+    shadows: NO_COPIES,
     restarts: 0,
     startedAtMs: 0,
     silentSinceMs: 0,

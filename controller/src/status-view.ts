@@ -82,5 +82,7 @@ export function bridgeStatuses(bridges: Bridges, cluster: Cluster): BridgeStatus
     inFlight: bridge.inFlight,
     restarts: bridge.restarts,
     memoryBytes: BigInt(bridge.memoryBytes),
+    shadowsCopied: bridge.shadows.copied,
+    shadowsDropped: bridge.shadows.dropped,
   }));
 }

@@ -45,7 +45,7 @@ async function main(): Promise<void> {
         return taken;
       },
       drain: (timeoutMs) => void drain(timeoutMs),
-      load: () => ({ inFlight: router.inFlight, memoryBytes: process.memoryUsage.rss() }),
+      load: () => ({ inFlight: router.inFlight, memoryBytes: process.memoryUsage.rss(), shadows: router.shadows }),
       broken: (reason, fatal) => {
         if (fatal) log("error", "the controller refuses this bridge", { error: reason.message });
       },

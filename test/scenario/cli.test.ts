@@ -107,6 +107,43 @@ test("backend update and endpoint update change what they name", async () => {
   expect(await text("/hi")).toBe("hello");
 });
 
+test("endpoint create and update set and take away rules, sticky users, preview and CORS, and every form shows them", async () => {
+  const words = ["--traffic", "hello=0.9", "greeter=0.1", "--route", "/ab", "--sticky-cookie", "ab", "--sticky-max-age-s", "3600"];
+  const rules = ["--match", "header:x-beta=1:greeter", "--match", "cookie:group^=beta-:greeter", "--preview-header", "X-Preview"];
+  const cors = ["--cors-origin", "https://a.example", "--cors-origin", "https://b.example", "--cors-headers", "*", "--cors-credentials"];
+  const shown = {
+    traffic: { greeter: 0.1, hello: 0.9 },
+    affinity: { cookie: "ab", maxAgeS: 3600 },
+    matches: [
+      { backend: "greeter", header: "x-beta", value: "1" },
+      { backend: "greeter", cookie: "group", prefix: "beta-" },
+    ],
+    previewHeader: "x-preview",
+    cors: { origins: ["https://a.example", "https://b.example"], headers: "*", credentials: true, methods: null, maxAgeS: 600 },
+  };
+  expect(await json("endpoint", "create", "ab", ...words, ...rules, ...cors)).toMatchObject(shown);
+  expect(parse((await headgate("endpoint", "get", "ab", "-o", "yaml")).stdout)).toMatchObject(shown);
+  expect((await headgate("endpoint", "list")).stdout).toMatch(/ab .*2 match, preview x-preview, sticky ab, cors/);
+  expect(await (await fetch(`${httpUrl}/ab`, { headers: { "x-preview": "hello" } })).text()).toBe("hello");
+
+  const which = await json("endpoint", "which", "ab", "user-42");
+  expect(which).toEqual({ endpoint: "ab", key: "user-42", backend: expect.stringMatching(/^(hello|greeter)$/) });
+  expect((await headgate("endpoint", "which", "ab", "user-42")).stdout.trim()).toBe(which.backend);
+
+  const without = ["--no-match", "--no-preview-header", "--no-sticky-cookie", "--no-cors"];
+  expect(await json("endpoint", "update", "ab", ...without)).toMatchObject({
+    matches: [],
+    previewHeader: null,
+    affinity: null,
+    cors: null,
+  });
+  expect(await headgate("endpoint", "update", "ab", "--match", "x-beta=1:greeter")).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("write header:NAME=VALUE:BACKEND"),
+  });
+  await json("endpoint", "delete", "ab");
+});
+
 test("status shows controller, bridges, replicas and endpoints", async () => {
   expect(await json("status")).toMatchObject({
     httpUrl,
@@ -137,6 +174,21 @@ test("apply makes a file so, and a second time has nothing to do", async () => {
   await json("apply", "-f", "headgate.yaml");
   expect(await text("/filed")).toBe("hello");
   expect(await json("apply", "-f", "headgate.yaml")).toEqual({ dryRun: false, changes: [] });
+});
+
+test("apply changes the rules that a file changes, and no others", async () => {
+  const file = (rules: string): Promise<void> =>
+    writeFile(join(folder.path, "rules.yaml"), `endpoints:\n  filed: { route: /filed, backend: filed${rules} }\n`);
+  await file(', affinity: { cookie: ab }, matches: [{ backend: hello, header: x-beta, present: true }], cors: { origins: "*" }');
+  expect(await json("apply", "-f", "rules.yaml")).toMatchObject({
+    changes: [
+      { kind: "updateEndpoint", changes: [/^cors: null → /, /^affinity: /, /^matches: /].map((line) => expect.stringMatching(line)) },
+    ],
+  });
+  expect(await json("apply", "-f", "rules.yaml")).toMatchObject({ changes: [] });
+  await file("");
+  expect(await json("apply", "-f", "rules.yaml")).toMatchObject({ changes: [{ kind: "updateEndpoint" }] });
+  expect(await json("endpoint", "get", "filed")).toMatchObject({ affinity: null, matches: [], cors: null });
 });
 
 test("a backend in use is not deleted: exit code 1, one clear line and a hint", async () => {

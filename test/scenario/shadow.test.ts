@@ -144,6 +144,20 @@ test("a shadow without any replica costs the requests nothing", async () => {
   await serve.deleteBackend("mortal", { force: true });
 });
 
+test("copies that are sent and copies that are dropped are counted in the status", async () => {
+  await using fresh = await startInstance();
+  await fresh.serve.createBackend("real", () => "real");
+  await fresh.serve.createBackend({ name: "full", handler: () => new Promise(() => undefined), config: { maxConcurrentQueries: 1 } });
+  await fresh.serve.createEndpoint("counted", { backend: "real", route: "/counted" });
+  await fresh.serve.shadowTraffic("counted", "full", 1);
+  for (let request = 0; request < 10; request += 1) expect(await fresh.text("/counted")).toBe("real");
+  const [bridge] = await waitFor("the bridge's report", async () => {
+    const { bridges } = await fresh.serve.status();
+    return bridges.some(({ shadowsCopied, shadowsDropped }) => shadowsCopied + shadowsDropped === 10) ? bridges : null;
+  });
+  expect(bridge).toMatchObject({ shadowsCopied: 1, shadowsDropped: 9 });
+});
+
 test("a body that comes in a stream is not copied", async () => {
   await serve.shadowTraffic("watched", "copy", 1);
   const body = new ReadableStream({

@@ -1,9 +1,20 @@
 // Sticky users: a cookie that the bridge sets and reads, and what moves when the weights change.
 
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, expect, test } from "@jest/globals";
-import { problem, startInstance } from "../support/instance.ts";
+import type { HandlerRequest } from "headgate";
+import { CERTIFICATE } from "../support/certificates.ts";
+import { askHttp2, openHttp2 } from "../support/http2.ts";
+import { problem, startInstance, temporaryFolder } from "../support/instance.ts";
+import { openWebSocket } from "../support/websocket.ts";
 
-const instance = await startInstance();
+await using folder = await temporaryFolder();
+const tlsCert = join(folder.path, "cert.pem");
+const tlsKey = join(folder.path, "key.pem");
+await writeFile(tlsCert, CERTIFICATE.cert);
+await writeFile(tlsKey, CERTIFICATE.key);
+const instance = await startInstance({ httpsPort: 0, tlsCert, tlsKey });
 afterAll(() => instance[Symbol.asyncDispose]());
 const { serve } = instance;
 await serve.createBackend("stable", () => "stable");
@@ -105,6 +116,32 @@ test("from 10 % to 20 % exactly those users move who are between: none comes bac
   for (const user of users.slice(0, 50)) expect(await serve.whichBackend("ab", user)).toBe(after.get(user));
   await serve.setTraffic("ab", { stable: 0.9, canary: 0.1 });
   expect(await places()).toEqual(before);
+});
+
+test("over TLS and HTTP/2 the cookie is set with Secure, and read out of the pieces that HTTP/2 sends", async () => {
+  await using client = openHttp2(serve.httpsUrl ?? "", CERTIFICATE.cert);
+  const first = await askHttp2(client.session, { ":path": "/ab" });
+  const [set = ""] = first.headers["set-cookie"] ?? [];
+  expect(set).toMatch(/^ab=[\w-]{22}; Path=\/; HttpOnly; SameSite=Lax; Secure$/);
+  for (const key of ["user-1", "user-2", "user-3"]) {
+    const again = await askHttp2(client.session, { ":path": "/ab", cookie: ["theme=dark", `ab=${key}`] });
+    expect([again.body, again.headers["set-cookie"]]).toEqual([await serve.whichBackend("ab", key), undefined]);
+  }
+});
+
+test("a WebSocket sticks as requests do: its handshake sets the cookie, and goes where the cookie leads", async () => {
+  await serve.createBackend("talk-a", async (request: HandlerRequest) => request.acceptWebSocket().send("a"));
+  await serve.createBackend("talk-b", async (request: HandlerRequest) => request.acceptWebSocket().send("b"));
+  await serve.createEndpoint("talk", { traffic: { "talk-a": 0.5, "talk-b": 0.5 }, route: "/talk", affinity: { cookie: "ab" } });
+  const fresh = await openWebSocket(serve.httpUrl, "/talk");
+  const [set = ""] = fresh.headers["set-cookie"] ?? [];
+  expect(set).toMatch(/^ab=[\w-]{22}; /);
+  expect(`talk-${await fresh.next()}`).toBe(await serve.whichBackend("talk", set.slice(3, 25)));
+  for (const key of ["user-1", "user-2", "user-3", "user-4"]) {
+    const talk = await openWebSocket(serve.httpUrl, "/talk", { headers: { cookie: `ab=${key}` } });
+    expect(`talk-${await talk.next()}`).toBe(await serve.whichBackend("talk", key));
+    expect(talk.headers["set-cookie"]).toBeUndefined();
+  }
 });
 
 test("a handle's key leads to the same backend", async () => {

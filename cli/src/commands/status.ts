@@ -32,17 +32,20 @@ export function statusText(
   { httpUrl, h2cUrl, httpsUrl, adminUrl, controller, bridges, backends, endpoints }: InstanceStatus,
   nowMs: number,
 ): string {
+  // Of shadows only where there are some.
+  const copying = bridges.some(({ shadowsCopied, shadowsDropped }) => shadowsCopied + shadowsDropped > 0);
   const processes = renderTable(
-    ["process", "state", "pid", "in flight", "restarts", "memory"],
+    ["process", "state", "pid", "in flight", "restarts", "memory", ...(copying ? ["copies", "dropped"] : [])],
     [
       ["controller", controller.state, String(controller.pid), "-", "-", showBytes(controller.memoryBytes)],
-      ...bridges.map(({ id, state, pid, inFlight, restarts, memoryBytes }) => [
+      ...bridges.map(({ id, state, pid, inFlight, restarts, memoryBytes, shadowsCopied, shadowsDropped }) => [
         id,
         state,
         pid === null ? "-" : String(pid),
         String(inFlight),
         String(restarts),
         showBytes(memoryBytes),
+        ...(copying ? [String(shadowsCopied), String(shadowsDropped)] : []),
       ]),
     ],
   );

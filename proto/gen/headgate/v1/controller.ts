@@ -250,6 +250,13 @@ export interface BridgeStatus {
   restarts: number;
   /** Memory it holds (resident set), in bytes; 0 where unknown. */
   memoryBytes: bigint;
+  /** Copies of requests that it has sent to shadows since it started. */
+  shadowsCopied: bigint;
+  /**
+   * Copies that were due since it started, and not sent or broken off: its shadow's lane or backend was full, or the
+   * request's body came in a stream.
+   */
+  shadowsDropped: bigint;
 }
 
 /** Where a bridge is in its life. */
@@ -2620,7 +2627,17 @@ export const GetStatusRequest: MessageFns<GetStatusRequest> = {
 };
 
 function createBaseBridgeStatus(): BridgeStatus {
-  return { id: "", pid: 0, state: 0, sequence: 0n, inFlight: 0, restarts: 0, memoryBytes: 0n };
+  return {
+    id: "",
+    pid: 0,
+    state: 0,
+    sequence: 0n,
+    inFlight: 0,
+    restarts: 0,
+    memoryBytes: 0n,
+    shadowsCopied: 0n,
+    shadowsDropped: 0n,
+  };
 }
 
 export const BridgeStatus: MessageFns<BridgeStatus> = {
@@ -2651,6 +2668,18 @@ export const BridgeStatus: MessageFns<BridgeStatus> = {
         throw new globalThis.Error("value provided for field message.memoryBytes of type uint64 too large");
       }
       writer.uint32(56).uint64(message.memoryBytes);
+    }
+    if (message.shadowsCopied !== 0n) {
+      if (BigInt.asUintN(64, message.shadowsCopied) !== message.shadowsCopied) {
+        throw new globalThis.Error("value provided for field message.shadowsCopied of type uint64 too large");
+      }
+      writer.uint32(64).uint64(message.shadowsCopied);
+    }
+    if (message.shadowsDropped !== 0n) {
+      if (BigInt.asUintN(64, message.shadowsDropped) !== message.shadowsDropped) {
+        throw new globalThis.Error("value provided for field message.shadowsDropped of type uint64 too large");
+      }
+      writer.uint32(72).uint64(message.shadowsDropped);
     }
     return writer;
   },
@@ -2724,6 +2753,22 @@ export const BridgeStatus: MessageFns<BridgeStatus> = {
             message.memoryBytes = reader.uint64() as bigint;
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.shadowsCopied = reader.uint64() as bigint;
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.shadowsDropped = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2753,6 +2798,16 @@ export const BridgeStatus: MessageFns<BridgeStatus> = {
         : isSet(object.memory_bytes)
         ? BigInt(object.memory_bytes)
         : 0n,
+      shadowsCopied: isSet(object.shadowsCopied)
+        ? BigInt(object.shadowsCopied)
+        : isSet(object.shadows_copied)
+        ? BigInt(object.shadows_copied)
+        : 0n,
+      shadowsDropped: isSet(object.shadowsDropped)
+        ? BigInt(object.shadowsDropped)
+        : isSet(object.shadows_dropped)
+        ? BigInt(object.shadows_dropped)
+        : 0n,
     };
   },
 
@@ -2779,6 +2834,12 @@ export const BridgeStatus: MessageFns<BridgeStatus> = {
     if (message.memoryBytes !== 0n) {
       obj.memoryBytes = message.memoryBytes.toString();
     }
+    if (message.shadowsCopied !== 0n) {
+      obj.shadowsCopied = message.shadowsCopied.toString();
+    }
+    if (message.shadowsDropped !== 0n) {
+      obj.shadowsDropped = message.shadowsDropped.toString();
+    }
     return obj;
   },
 
@@ -2795,6 +2856,12 @@ export const BridgeStatus: MessageFns<BridgeStatus> = {
     message.restarts = object.restarts ?? 0;
     message.memoryBytes = (object.memoryBytes !== undefined && object.memoryBytes !== null)
       ? BigInt(object.memoryBytes)
+      : 0n;
+    message.shadowsCopied = (object.shadowsCopied !== undefined && object.shadowsCopied !== null)
+      ? BigInt(object.shadowsCopied)
+      : 0n;
+    message.shadowsDropped = (object.shadowsDropped !== undefined && object.shadowsDropped !== null)
+      ? BigInt(object.shadowsDropped)
       : 0n;
     return message;
   },

@@ -66,6 +66,10 @@ export interface BridgeLoad {
   inFlight: number;
   /** Memory it holds (resident set), in bytes. */
   memoryBytes: bigint;
+  /** Copies of requests that it has sent to shadows since it started. */
+  shadowsCopied: bigint;
+  /** Copies that were due since it started, and not sent or broken off. */
+  shadowsDropped: bigint;
 }
 
 /** WatchRoutingResponse is one message of the controller. */
@@ -634,7 +638,7 @@ export const RoutingNack: MessageFns<RoutingNack> = {
 };
 
 function createBaseBridgeLoad(): BridgeLoad {
-  return { inFlight: 0, memoryBytes: 0n };
+  return { inFlight: 0, memoryBytes: 0n, shadowsCopied: 0n, shadowsDropped: 0n };
 }
 
 export const BridgeLoad: MessageFns<BridgeLoad> = {
@@ -647,6 +651,18 @@ export const BridgeLoad: MessageFns<BridgeLoad> = {
         throw new globalThis.Error("value provided for field message.memoryBytes of type uint64 too large");
       }
       writer.uint32(16).uint64(message.memoryBytes);
+    }
+    if (message.shadowsCopied !== 0n) {
+      if (BigInt.asUintN(64, message.shadowsCopied) !== message.shadowsCopied) {
+        throw new globalThis.Error("value provided for field message.shadowsCopied of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.shadowsCopied);
+    }
+    if (message.shadowsDropped !== 0n) {
+      if (BigInt.asUintN(64, message.shadowsDropped) !== message.shadowsDropped) {
+        throw new globalThis.Error("value provided for field message.shadowsDropped of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.shadowsDropped);
     }
     return writer;
   },
@@ -680,6 +696,22 @@ export const BridgeLoad: MessageFns<BridgeLoad> = {
             message.memoryBytes = reader.uint64() as bigint;
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.shadowsCopied = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.shadowsDropped = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -704,6 +736,16 @@ export const BridgeLoad: MessageFns<BridgeLoad> = {
         : isSet(object.memory_bytes)
         ? BigInt(object.memory_bytes)
         : 0n,
+      shadowsCopied: isSet(object.shadowsCopied)
+        ? BigInt(object.shadowsCopied)
+        : isSet(object.shadows_copied)
+        ? BigInt(object.shadows_copied)
+        : 0n,
+      shadowsDropped: isSet(object.shadowsDropped)
+        ? BigInt(object.shadowsDropped)
+        : isSet(object.shadows_dropped)
+        ? BigInt(object.shadows_dropped)
+        : 0n,
     };
   },
 
@@ -714,6 +756,12 @@ export const BridgeLoad: MessageFns<BridgeLoad> = {
     }
     if (message.memoryBytes !== 0n) {
       obj.memoryBytes = message.memoryBytes.toString();
+    }
+    if (message.shadowsCopied !== 0n) {
+      obj.shadowsCopied = message.shadowsCopied.toString();
+    }
+    if (message.shadowsDropped !== 0n) {
+      obj.shadowsDropped = message.shadowsDropped.toString();
     }
     return obj;
   },
@@ -726,6 +774,12 @@ export const BridgeLoad: MessageFns<BridgeLoad> = {
     message.inFlight = object.inFlight ?? 0;
     message.memoryBytes = (object.memoryBytes !== undefined && object.memoryBytes !== null)
       ? BigInt(object.memoryBytes)
+      : 0n;
+    message.shadowsCopied = (object.shadowsCopied !== undefined && object.shadowsCopied !== null)
+      ? BigInt(object.shadowsCopied)
+      : 0n;
+    message.shadowsDropped = (object.shadowsDropped !== undefined && object.shadowsDropped !== null)
+      ? BigInt(object.shadowsDropped)
       : 0n;
     return message;
   },
