@@ -136,10 +136,10 @@ test("a WebSocket sticks as requests do: its handshake sets the cookie, and goes
   const fresh = await openWebSocket(serve.httpUrl, "/talk");
   const [set = ""] = fresh.headers["set-cookie"] ?? [];
   expect(set).toMatch(/^ab=[\w-]{22}; /);
-  expect(`talk-${await fresh.next()}`).toBe(await serve.whichBackend("talk", set.slice(3, 25)));
+  expect(`talk-${String(await fresh.next())}`).toBe(await serve.whichBackend("talk", set.slice(3, 25)));
   for (const key of ["user-1", "user-2", "user-3", "user-4"]) {
     const talk = await openWebSocket(serve.httpUrl, "/talk", { headers: { cookie: `ab=${key}` } });
-    expect(`talk-${await talk.next()}`).toBe(await serve.whichBackend("talk", key));
+    expect(`talk-${String(await talk.next())}`).toBe(await serve.whichBackend("talk", key));
     expect(talk.headers["set-cookie"]).toBeUndefined();
   }
 });
