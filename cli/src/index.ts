@@ -4,6 +4,8 @@ export type {
   BackendConfig,
   BatchFunction,
   FaultCode,
+  Handle,
+  HandleOptions,
   Handler,
   HandlerClass,
   HandlerCommand,
@@ -11,18 +13,17 @@ export type {
   HandlerReference,
   HandlerRequest,
   Json,
+  SendOptions,
 } from "@headgate/core";
 export type {
   Backend,
   BridgeStatus,
   Endpoint,
   EndpointChange,
-  HandleOptions,
   InstanceStatus,
   LogLine,
   ReplicaStatus,
-  SendOptions,
 } from "@headgate/client";
-export type { BackendOptions, BackendUpdate, CallOptions, EndpointOptions, EndpointSummary, Instance, InstanceHandle } from "./instance.ts";
+export type { BackendOptions, BackendUpdate, CallOptions, EndpointOptions, EndpointSummary, Instance } from "./instance.ts";
 export type { HandlerInput } from "./model/handler-input.ts";
 export { type ConnectOptions, type StartOptions, connect, start } from "./start.ts";

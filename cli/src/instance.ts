@@ -8,14 +8,14 @@ import {
   type Endpoint,
   type EndpointChange,
   type EndpointSettings,
-  type Handle,
-  type HandleOptions,
   type InstanceStatus,
   type LogLine,
   type LogQuery,
-  type SendOptions,
+  Requester,
+  handlesOf,
 } from "@headgate/client";
-import { type BackendConfig, HeadgateError, type Refusal, type Result, fault, refuse } from "@headgate/core";
+import { type BackendConfig, type Handles, HeadgateError, type Refusal, type Result, refuse } from "@headgate/core";
+import { InstanceSource } from "./instance-source.ts";
 import { type HandlerInput, parseHandlerInput } from "./model/handler-input.ts";
 
 /** What every call takes. */
@@ -54,11 +54,8 @@ export interface EndpointOptions extends EndpointSettings {
 /** What listEndpoints says of an endpoint; getEndpoint says all. */
 export type EndpointSummary = Pick<Endpoint, "route" | "methods" | "traffic"> & Partial<Pick<Endpoint, "shadows">>;
 
-/** A handle that connects with its first request. */
-export type InstanceHandle = Pick<Handle, "send">;
-
 /** A running instance. Every call rejects with a HeadgateError that has `code`, `message`, `details` and `retryable`. */
-export interface Instance extends AsyncDisposable {
+export interface Instance extends AsyncDisposable, Handles {
   /** Where HTTP is served, such as "http://127.0.0.1:8000". */
   readonly httpUrl: string;
   /** Where HTTP/2 is served without TLS; null: it is not. */
@@ -97,8 +94,6 @@ export interface Instance extends AsyncDisposable {
   shadowTraffic(endpoint: string, backend: string, proportion: number, options?: CallOptions): Promise<Endpoint>;
   /** The backend that requests with this shard key, in header, cookie or handle, go to by the split now in force. */
   whichBackend(endpoint: string, key: string, options?: CallOptions): Promise<string>;
-  /** An object that sends requests to an endpoint without HTTP. */
-  handle(endpoint: string, options?: HandleOptions): InstanceHandle;
   status(options?: CallOptions): Promise<InstanceStatus>;
   /** What replicas and bridges wrote. */
   logs(query?: LogQuery): AsyncIterable<LogLine>;
@@ -146,13 +141,9 @@ function knownFields(what: string, value: unknown, known: ReadonlySet<string>): 
 /** An instance over its parts. */
 export function makeInstance(parts: InstanceParts): Instance {
   const { control, httpUrl, h2cUrl, httpsUrl, adminUrl, controlAddress, token } = parts;
-  let router: ReturnType<typeof openRouter> | undefined;
-  const openRouter = async () => (await import("@headgate/client")).createRouter({ controlAddress, token });
+  const source = new InstanceSource({ controlAddress, token });
   const release = async (): Promise<void> => {
-    const opened = router;
-    router = undefined;
-    // A router that could not be opened has nothing to close.
-    await opened?.then((open) => open[Symbol.asyncDispose]()).catch(() => undefined);
+    source.close();
     control.close();
   };
   const shutdown = async (options?: CallOptions & { readonly force?: boolean }): Promise<void> => {
@@ -216,22 +207,7 @@ export function makeInstance(parts: InstanceParts): Instance {
     setTraffic: (endpoint, weights, options) => control.setTraffic(endpoint, weights, options),
     shadowTraffic: (endpoint, backend, proportion, options) => control.setShadow(endpoint, backend, proportion, options),
     whichBackend: (endpoint, key, options) => control.whichBackend(endpoint, key, options),
-    handle: (endpoint, handleOptions) => ({
-      async send(body?: unknown, options?: SendOptions) {
-        if (closed !== undefined) throw new HeadgateError(fault("controller_unavailable", "this instance is closed"));
-        router ??= openRouter();
-        const opening = router;
-        try {
-          return await (await opening).handle(endpoint, handleOptions).send(body, options);
-        } catch (error) {
-          // A router that could not be opened is opened anew with the next request.
-          await opening.catch(() => {
-            if (router === opening) router = undefined;
-          });
-          throw error;
-        }
-      },
-    }),
+    handle: handlesOf(new Requester(source, null)),
     status: (options) => control.status(options),
     logs: (query) => control.logs(query),
     close,

@@ -4,5 +4,7 @@ export { MessageLane, type MessageSink, costOf } from "./message-lane.ts";
 export { cookieOf } from "./model/cookies.ts";
 export { fieldOf } from "./model/steering.ts";
 export type { RoutingTable } from "./model/table.ts";
+export { FedRouter } from "./fed-router.ts";
+export { type CallContext, Requester } from "./requester.ts";
 export { type LiveEndpoint, Router } from "./router.ts";
 export { type FeedIdentity, type FeedOwner, RoutingFeed } from "./routing-feed.ts";

@@ -29,11 +29,16 @@ export class LiveBackend implements ReplicaEvents, Work {
   #order = 0;
   #lookAt = 0;
   #draining = false;
+  #asleep: boolean;
   readonly #random: () => number;
 
-  /** `deadlines` are those of all backends; whoever looks at them tells expire(). `random` gives numbers in [0, 1). */
-  constructor(table: TableBackend, deadlines: DeadlineWheel<Call>, random: () => number) {
+  /**
+   * `deadlines` are those of all backends; whoever looks at them tells expire(). `random` gives numbers in [0, 1). `asleep`: its replicas
+   * are connected to with the first call.
+   */
+  constructor(table: TableBackend, deadlines: DeadlineWheel<Call>, random: () => number, asleep: boolean) {
     this.name = table.name;
+    this.#asleep = asleep;
     this.#table = table;
     this.#deadlines = deadlines;
     this.#random = random;
@@ -56,6 +61,7 @@ export class LiveBackend implements ReplicaEvents, Work {
   /** Takes what a newer table says of this backend. */
   update(table: TableBackend): void {
     this.#table = table;
+    if (this.#asleep) return;
     const { maxConcurrentQueries } = table;
     const wanted = new Map(table.replicas.map((replica) => [replica.id, replica]));
     const kept: LiveReplica[] = [];
@@ -73,6 +79,7 @@ export class LiveBackend implements ReplicaEvents, Work {
 
   /** Sends a call, or lets it wait, or answers it with a fault. */
   dispatch(call: Call): void {
+    if (this.#asleep) this.#awake();
     call.backend = this;
     call.order = this.#order = (this.#order + 1) | 0;
     this.#dispatches++;
@@ -85,6 +92,7 @@ export class LiveBackend implements ReplicaEvents, Work {
    * copies whatever those do. False: it is not taken.
    */
   offer(copy: Call): boolean {
+    if (this.#asleep) this.#awake();
     if (this.#draining || this.#waiting.size > 0) return false;
     if (this.running >= this.openReplicas * Math.ceil(this.#table.maxConcurrentQueries / 2)) return false;
     copy.backend = this;
@@ -209,6 +217,11 @@ export class LiveBackend implements ReplicaEvents, Work {
   }
 
   // --- inside ---
+
+  #awake(): void {
+    this.#asleep = false;
+    this.update(this.#table);
+  }
 
   /** Sends a call anew, elsewhere if it can be. */
   #again(call: Call): void {

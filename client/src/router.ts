@@ -37,12 +37,14 @@ export class Router {
   readonly #cursors = new Map<string, SplitCursor>();
   readonly #deadlines = new DeadlineWheel<Call>();
   readonly #random: () => number;
+  readonly #lazy: boolean;
   #leaving = new Set<LiveBackend>();
   #sweeper: NodeJS.Timeout | null = null;
 
-  /** `random` gives numbers in [0, 1). */
-  constructor(random: () => number = Math.random) {
+  /** `random` gives numbers in [0, 1). `lazy`: a backend's replicas are connected to with the first call, not with the table. */
+  constructor({ random = Math.random, lazy = false }: { readonly random?: () => number; readonly lazy?: boolean } = {}) {
     this.#random = random;
+    this.#lazy = lazy;
   }
 
   /** Puts a table in force unless it is older or wrong; then the one in force stays. */
@@ -60,7 +62,7 @@ export class Router {
           live.update(backend);
           return live;
         }
-        const made = new LiveBackend(backend, this.#deadlines, this.#random);
+        const made = new LiveBackend(backend, this.#deadlines, this.#random, this.#lazy);
         this.#backends.set(backend.name, made);
         return made;
       },

@@ -91,6 +91,8 @@ export const FAULTS = {
   queue_full: row(503, "RESOURCE_EXHAUSTED", true, "Queue full"),
   deadline_unreachable: row(503, "RESOURCE_EXHAUSTED", true, "Deadline cannot be met"),
   replica_busy: row(503, "RESOURCE_EXHAUSTED", true, "Replica busy"),
+  call_blocked: row(503, "RESOURCE_EXHAUSTED", true, "Call blocked by its own callers"),
+  call_depth_exceeded: row(508, "FAILED_PRECONDITION", false, "Too many handlers called one another"),
   draining: row(503, "UNAVAILABLE", true, "Draining"),
   not_ready: row(503, "UNAVAILABLE", true, "Not ready"),
   deadline_exceeded: row(504, "DEADLINE_EXCEEDED", true, "Deadline exceeded"),
@@ -144,6 +146,8 @@ export class HeadgateError extends Error {
   readonly retryable: boolean;
   /** How long to wait before a repeat, in milliseconds; 0 where nothing is known. */
   readonly retryAfterMs: number;
+  /** Id of the request that failed, as the logs have it; empty: it was none, or is not known. */
+  readonly requestId: string;
 
   constructor(source: Fault, options?: ErrorOptions) {
     super(source.message, options);
@@ -151,6 +155,7 @@ export class HeadgateError extends Error {
     this.details = source.details;
     this.retryable = FAULTS[source.code].retryable;
     this.retryAfterMs = source.retryAfterMs;
+    this.requestId = source.details.requestId ?? "";
   }
 }
 

@@ -1,14 +1,24 @@
 // What authors of handlers write against: the request's type, the forms a handler can have, and two small helpers.
 // Types and plain values only; how a handler is found and called stands in replica/.
 
+import type { Handles } from "./composition.ts";
 import type { WebSocketAcceptOptions, WebSocketConnection } from "./websocket.ts";
 
-/** The request as a handler gets it: a web-standard Request with what the platform knows beside it. */
-export interface HandlerRequest extends Request {
+/**
+ * The request as a handler gets it: a web-standard Request with what the platform knows beside it. `Body` is what its JSON body is
+ * taken to be; nothing checks that it is.
+ */
+export interface HandlerRequest<Body = unknown> extends Request, Handles {
+  json(): Promise<Body>;
   /** Parameters of the route, such as `id` of "/items/:id"; "*" for a wildcard. */
   readonly params: Readonly<Record<string, string>>;
   /** Id of the request, as the caller reads it in `x-request-id` and the operator in the logs. */
   readonly requestId: string;
+  /**
+   * Whether this is a copy for a shadow, whose answer is thrown away, or was called on behalf of one: what has effects outside should be
+   * left out.
+   */
+  readonly isShadow: boolean;
   /** Whether the caller asks for a WebSocket. */
   readonly isWebSocket: boolean;
   /** The subprotocols that the caller offers, in its order of preference. */
@@ -37,7 +47,7 @@ export interface HandlerRequest extends Request {
  * A stateless handler. What it returns becomes the response: nothing is an empty 200, a string is text, bytes are bytes,
  * a Response goes as it is, streams and async iterables are streamed, anything else is JSON.
  */
-export type HandlerFunction = (request: HandlerRequest) => unknown;
+export type HandlerFunction = AnyBody["handle"];
 
 /** A stateful handler: one object in each replica, constructed with the backend's arguments. */
 export type HandlerClass<Args extends readonly unknown[] = readonly never[]> = new (...args: Args) => object;
@@ -49,7 +59,13 @@ export interface BatchContext {
 }
 
 /** A function that takes a list of requests and returns a list of as many results, any of which may be an Error or a promise. */
-export type BatchFunction = (requests: readonly HandlerRequest[], batch: BatchContext) => readonly unknown[] | Promise<readonly unknown[]>;
+export type BatchFunction = AnyBody["handleAll"];
+
+/** Written as methods, so that handlers of requests with any JSON body are among them. */
+interface AnyBody {
+  handle(request: HandlerRequest): unknown;
+  handleAll(requests: readonly HandlerRequest[], batch: BatchContext): readonly unknown[] | Promise<readonly unknown[]>;
+}
 
 /**
  * The property of a Response that holds what its body is made of, for a replica, which then reads it without a stream between:

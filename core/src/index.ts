@@ -1,5 +1,6 @@
 // The vocabulary that every room speaks.
 export * from "./backend.ts";
+export type * from "./composition.ts";
 export { shown } from "./checks.ts";
 export * from "./cors.ts";
 export * from "./endpoint.ts";

@@ -6,6 +6,7 @@ import { Boot, type Configure } from "@headgate/proto/attachment";
 import type { Exception } from "@headgate/proto/fault";
 import { backendSpecFromProto } from "@headgate/rpc/convert";
 import { Attachment } from "./attachment.ts";
+import { Composition } from "./compose.ts";
 import { describeException } from "./exception.ts";
 import { type LoadedHandler, loadHandler } from "./handler.ts";
 import { createLog } from "./log.ts";
@@ -57,7 +58,8 @@ async function main(): Promise<void> {
   const spec = backendSpecFromProto(boot.spec);
   if (!spec.ok) throw new HeadgateError(spec.error);
   handler = await loadHandler(spec.value, boot.root);
-  runner = new Runner(handler, spec.value.config, log);
+  const { controlAddress, routingToken } = boot;
+  runner = new Runner(handler, spec.value.config, log, new Composition({ controlAddress, routingToken, backend: spec.value.name }));
   server = await serveReplica(boot.listenAddress, runner);
   attachment.ready({ session: true, acceptsBatches: handler.acceptsBatches, methods: [...handler.methods] });
   log.info("ready");

@@ -2,9 +2,19 @@
 // `new Request` costs more than all else a small request does; this object costs a few fields until something is asked for.
 // What is rarely asked for (clone, blob, formData, mode, …) comes from a real Request, made then.
 
-import { HeadgateError, LIMITS, type WebSocketAcceptOptions, type WebSocketConnection, fault, trailerProblem } from "@headgate/core";
+import {
+  type Handle,
+  type HandleOptions,
+  HeadgateError,
+  LIMITS,
+  type WebSocketAcceptOptions,
+  type WebSocketConnection,
+  fault,
+  trailerProblem,
+} from "@headgate/core";
 import { type EncodedHeaders, type RequestHeadView, encodeHeaders } from "@headgate/proto/wire";
 import type { Cancellation } from "./cancellation.ts";
+import type { Composition } from "./compose.ts";
 import type { RequestBody } from "./request-body.ts";
 
 /** What the request needs of its call. */
@@ -26,14 +36,16 @@ const NO_PARAMS: Readonly<Record<string, string>> = Object.freeze(Object.create(
 /** A Request with route parameters. `instanceof Request` holds. */
 export class LazyRequest {
   readonly #source: RequestSource;
+  readonly #composition: Composition;
   #headers: Headers | undefined;
   #params: Readonly<Record<string, string>> | undefined;
   #url: string | undefined;
   #method: string | undefined;
   #real: Request | undefined;
 
-  constructor(source: RequestSource) {
+  constructor(source: RequestSource, composition: Composition) {
     this.#source = source;
+    this.#composition = composition;
   }
 
   get method(): string {
@@ -76,6 +88,14 @@ export class LazyRequest {
   /** Id of the request, as the caller and the logs see it. */
   get requestId(): string {
     return this.#source.head.requestId;
+  }
+
+  get isShadow(): boolean {
+    return this.#source.head.shadow;
+  }
+
+  handle(endpoint: string, options?: HandleOptions): Handle {
+    return this.#composition.handlesOf(this.#source)(endpoint, options);
   }
 
   get isWebSocket(): boolean {

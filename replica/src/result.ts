@@ -2,6 +2,7 @@
 // Nothing is sent from here.
 
 import { type EncodedHeaders, encodeHeaders } from "@headgate/proto/wire";
+import { ResultForm } from "@headgate/proto/replica";
 import { HeadgateError, RESPONSE_PIECES, type ResponsePieces, fault } from "@headgate/core";
 
 /** An answer whose body is at hand. */
@@ -30,7 +31,10 @@ export type Answer = WholeAnswer | StreamAnswer;
 const TEXT = encodeHeaders(["content-type", "text/plain; charset=utf-8"]);
 const BYTES = encodeHeaders(["content-type", "application/octet-stream"]);
 const JSON_TYPE = encodeHeaders(["content-type", "application/json"]);
-const NDJSON = encodeHeaders(["content-type", "application/x-ndjson"]);
+const ITEMS_OF_TEXT = encodeHeaders(["content-type", "text/plain; charset=utf-8"], ResultForm.ITEMS);
+const ITEMS_OF_BYTES = encodeHeaders(["content-type", "application/octet-stream"], ResultForm.ITEMS);
+const ITEMS_OF_JSON = encodeHeaders(["content-type", "application/x-ndjson"], ResultForm.ITEMS);
+const NO_ITEMS = encodeHeaders([], ResultForm.ITEMS);
 const NONE = encodeHeaders([]);
 const EMPTY: WholeAnswer = { kind: "whole", status: 200, headers: NONE, body: null };
 
@@ -76,7 +80,7 @@ export function answerOf(result: unknown): Answer {
 function ofResponse(response: Response): Answer {
   const fields: string[] = [];
   for (const [name, value] of response.headers) fields.push(name, value);
-  const headers = encodeHeaders(fields);
+  const headers = encodeHeaders(fields, ResultForm.RESPONSE);
   if (response.status < 200 || response.status > 599) throw invalid("a Response whose status is not 200 to 599");
   if (response.body === null) return { kind: "whole", status: response.status, headers, body: null };
   if (response.bodyUsed || response.body.locked) throw invalid("a Response whose body was read already");
@@ -129,9 +133,9 @@ export function pieceOf(piece: unknown): string | Uint8Array {
 
 /** The fields that the first piece of a stream decides. */
 export function fieldsOfPiece(piece: unknown): EncodedHeaders {
-  if (typeof piece === "string") return TEXT;
-  return piece instanceof Uint8Array || piece instanceof ArrayBuffer ? BYTES : NDJSON;
+  if (typeof piece === "string") return ITEMS_OF_TEXT;
+  return piece instanceof Uint8Array || piece instanceof ArrayBuffer ? ITEMS_OF_BYTES : ITEMS_OF_JSON;
 }
 
 /** The fields of a stream that ended without a piece. */
-export const NO_FIELDS = NONE;
+export const NO_FIELDS = NO_ITEMS;

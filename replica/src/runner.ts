@@ -1,12 +1,15 @@
 // Runs requests: admits them by the strict limit, calls the handler, and turns what comes of it into an answer.
 // How requests come and answers go is the business of session.ts and unary.ts, behind the Incoming interface.
 
+import { isCallFailure } from "@headgate/client/handle";
 import { type Fault, HeadgateError, fault } from "@headgate/core";
 import { type BatchItem, isThenable } from "./batch.ts";
 import { type BatchLimits, Batcher } from "./batcher.ts";
+import type { Composition } from "./compose.ts";
 import type { HandlerMethod, LoadedHandler } from "./handler.ts";
 import type { Log } from "./log.ts";
 import { Admission, KEEP_MS } from "./model/admission.ts";
+import { passedOn } from "./model/passed-on.ts";
 import { LazyRequest, type RequestSource } from "./request.ts";
 import { type Answer, answerOf } from "./result.ts";
 
@@ -43,6 +46,7 @@ const FAILED = fault("handler_error", "the handler failed");
 export class Runner {
   readonly #handler: LoadedHandler;
   readonly #log: Log;
+  readonly #composition: Composition;
   readonly #batcher: Batcher | null;
   readonly #door: Admission<Sender>;
   /** Whether a timer runs for places that are kept. */
@@ -63,8 +67,9 @@ export class Runner {
     this.#watchKept();
   };
 
-  constructor(handler: LoadedHandler, limits: RunnerLimits, log: Log) {
+  constructor(handler: LoadedHandler, limits: RunnerLimits, log: Log, composition: Composition) {
     this.#handler = handler;
+    this.#composition = composition;
     this.#door = new Admission(limits.maxConcurrentQueries);
     this.#log = log;
     this.#batcher = handler.acceptsBatches ? new Batcher(limits, () => this.#room) : null;
@@ -125,7 +130,7 @@ export class Runner {
       return;
     }
     try {
-      const result = method(new LazyRequest(incoming));
+      const result = method(new LazyRequest(incoming, this.#composition));
       if (isThenable(result)) {
         result.then(
           (value) => this.#answer(incoming, value),
@@ -140,7 +145,7 @@ export class Runner {
   #runInBatch(batcher: Batcher, callMethod: string, method: HandlerMethod, incoming: Incoming): void {
     const name = callMethod === "" ? "handle" : callMethod;
     const item: BatchItem = {
-      input: new LazyRequest(incoming),
+      input: new LazyRequest(incoming, this.#composition),
       cameMs: performance.now(),
       settled: (value) => this.#answer(incoming, value),
       failed: (error) => this.#failed(incoming, error),
@@ -202,6 +207,10 @@ export class Runner {
     // The handler has asked for a WebSocket where there is none: the caller's mistake, and nothing for the log.
     if (error instanceof HeadgateError && (error.code === "upgrade_required" || error.code === "websocket_unsupported")) {
       return fault(error.code, error.message);
+    }
+    if (error instanceof HeadgateError && isCallFailure(error)) {
+      this.#log.exception("a call to another endpoint failed, and the handler did not catch it", requestId, error);
+      return passedOn(error) ?? FAILED;
     }
     this.#log.exception("the handler threw", requestId, error);
     return FAILED;
