@@ -75,6 +75,7 @@ export const FAULTS = {
   request_timeout: row(408, "DEADLINE_EXCEEDED", true, "Request not received in time"),
   origin_not_allowed: row(403, "PERMISSION_DENIED", false, "Origin not allowed"),
   body_too_large: row(413, "RESOURCE_EXHAUSTED", false, "Request body too large"),
+  expectation_failed: row(417, "INVALID_ARGUMENT", false, "Expectation failed"),
   uri_too_long: row(414, "INVALID_ARGUMENT", false, "URL too long"),
   upgrade_required: row(426, "FAILED_PRECONDITION", false, "WebSocket required"),
   headers_too_large: row(431, "RESOURCE_EXHAUSTED", false, "Header fields too large"),

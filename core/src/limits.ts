@@ -23,6 +23,7 @@ export const LIMITS = {
   headerTimeoutMs: 10_000,
   bodyTimeoutMs: 300_000,
   keepAliveTimeoutMs: 75_000,
+  sendTimeoutMs: 60_000,
   requestTimeoutMs: 60_000,
   maxRequestTimeoutMs: 86_400_000,
   websocketConnections: 8_000,

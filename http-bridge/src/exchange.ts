@@ -4,8 +4,9 @@
 import type { Call, CallSink, Router } from "@headgate/client/data-plane";
 import { type Fault, fault } from "@headgate/core";
 import { type ExtraFields, withoutCors } from "./model/cors.ts";
-import { bodyTooLarge } from "./model/request.ts";
-import { type ResponseFields, hasBody, problem, responseFields } from "./model/response.ts";
+import { trailerFields } from "./model/fields.ts";
+import { bodyTooLarge, trailersProblem } from "./model/request.ts";
+import { NO_FIELDS, type ResponseFields, hasBody, problem, responseFields } from "./model/response.ts";
 import type { Responder } from "./responder.ts";
 
 let lastHeaders: readonly string[] = [];
@@ -20,8 +21,6 @@ function fieldsOf(headers: readonly string[]): ResponseFields | null {
   return lastFields;
 }
 
-const NO_FIELDS: ResponseFields = { list: [], text: "", hasDate: false };
-
 /** One request and its answer. */
 export class Exchange implements CallSink {
   readonly method: string;
@@ -32,9 +31,13 @@ export class Exchange implements CallSink {
   over = false;
   /** Further fields of whatever answer is given, those of CORS and cookies; null: none. */
   extra: ExtraFields | null = null;
+  /** Whether the deadline is the caller's own. */
+  callersDeadline = false;
   readonly #to: Responder;
   readonly #router: Router;
   #received = 0;
+  /** Bytes of the answer's body that are still to come by the handler's word; -1: it did not say. */
+  #promised = -1;
 
   constructor(to: Responder, method: string, requestId: string, router: Router) {
     this.method = method;
@@ -50,8 +53,13 @@ export class Exchange implements CallSink {
 
   // --- the request's body ---
 
-  /** Collects a small body, then says that it is there. */
-  collect(whole: (body: Buffer) => void): void {
+  /** Tells the caller to send the body, where it waits for that. */
+  goOn(): void {
+    if (!this.over) this.#to.goOn();
+  }
+
+  /** Collects a small body, then says that it is there. `head`: the fields before it. */
+  collect(head: readonly string[], whole: (body: Buffer, trailers: readonly string[]) => void): void {
     const { incoming } = this.#to;
     let first: Buffer | null = null;
     let more: Buffer[] | null = null;
@@ -60,7 +68,9 @@ export class Exchange implements CallSink {
       else (more ??= [first]).push(piece);
     });
     incoming.on("end", () => {
-      if (!this.over) whole(more === null ? (first ?? Buffer.alloc(0)) : Buffer.concat(more));
+      if (this.over) return;
+      const trailers = this.#behindBody(head);
+      if (trailers !== null) whole(more === null ? (first ?? Buffer.alloc(0)) : Buffer.concat(more), trailers);
     });
   }
 
@@ -80,8 +90,21 @@ export class Exchange implements CallSink {
       if (call.pieces.length > 0) incoming.pause();
     });
     incoming.on("end", () => {
-      if (!this.over) this.#router.giveBody(call, null, true);
+      if (this.over) return;
+      const trailers = this.#behindBody(call.headers);
+      if (trailers !== null) this.#router.giveBody(call, null, true, trailers);
     });
+  }
+
+  /** The fields behind the body; null: they are over a limit, and the request is refused. */
+  #behindBody(head: readonly string[]): readonly string[] | null {
+    const { behindBody } = this.#to;
+    if (behindBody.length === 0) return behindBody;
+    const refusal = trailersProblem(head, behindBody);
+    if (refusal === null) return trailerFields(behindBody);
+    if (this.call !== null) this.#router.abandon(this.call);
+    this.fault(refusal);
+    return null;
   }
 
   writable(): void {
@@ -107,6 +130,7 @@ export class Exchange implements CallSink {
       return;
     }
     const withBody = hasBody(this.method, status);
+    if (withBody) this.#promised = fields.contentLength;
     this.#to.start(status, fields, this.requestId, this.extra, !withBody || body !== null);
     if (withBody) {
       if (body !== null) this.#write(body);
@@ -125,6 +149,10 @@ export class Exchange implements CallSink {
       return;
     }
     this.over = true;
+    if (this.#promised >= 0 && (piece?.length ?? 0) !== this.#promised) {
+      this.#to.cutOff();
+      return;
+    }
     if (trailers.length > 0) {
       const fields = responseFields(trailers);
       if (fields !== null) this.#to.trailers(fields);
@@ -132,6 +160,7 @@ export class Exchange implements CallSink {
     const { outgoing } = this.#to;
     if (piece === null) outgoing.end();
     else outgoing.end(piece);
+    if (outgoing.writableLength > 0) this.#to.stalled(true);
   }
 
   fault(failure: Fault): void {
@@ -142,11 +171,14 @@ export class Exchange implements CallSink {
       this.#to.cutOff();
       return;
     }
-    this.refuse(failure);
+    if (this.callersDeadline && failure.code === "deadline_exceeded") {
+      this.refuse({ ...failure, details: { ...failure.details, limit: "X-Request-Timeout" } });
+    } else this.refuse(failure);
   }
 
   /** Answers without any call. `allow` is the value of Allow for method_not_allowed. */
   refuse(failure: Fault, allow = ""): void {
+    if (this.over) return;
     const { status, headers, body } = problem(failure, this.requestId, allow);
     this.answer(status, headers, body);
   }
@@ -180,12 +212,24 @@ export class Exchange implements CallSink {
     const { call } = this;
     const { outgoing } = this.#to;
     const bytes = piece.length;
+    if (this.#promised >= 0) {
+      this.#promised -= bytes;
+      if (this.#promised < 0) {
+        // Without its end, so that the caller does not take what it got for the whole.
+        if (call !== null) this.#router.abandon(call);
+        this.over = true;
+        this.#to.cutOff();
+        return;
+      }
+    }
     // The piece is a slice of a message that is not written to again, so that it can wait as it is.
     if (outgoing.write(piece)) {
       if (call !== null) this.#router.consumed(call, bytes);
       return;
     }
+    this.#to.stalled(true);
     outgoing.once("drain", () => {
+      this.#to.stalled(false);
       if (call !== null && !this.over) this.#router.consumed(call, bytes);
     });
   }

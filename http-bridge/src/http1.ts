@@ -3,8 +3,9 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Exchange } from "./exchange.ts";
-import { type FieldList, type ResponseFields, hasBody, withUpgrade } from "./model/response.ts";
+import { type FieldList, type ResponseFields, hasBody, lengthOfWhole, withUpgrade } from "./model/response.ts";
 import type { Responder } from "./responder.ts";
+import type { Surroundings } from "./serve.ts";
 import { canSendWhole, sendWhole } from "./whole-response.ts";
 
 /** Bodies up to this go out in one write with their head. */
@@ -18,13 +19,19 @@ export class Http1Responder implements Responder {
   exchange: Exchange | null = null;
   /** The request before it on the same connection, if that has no answer yet. */
   before: Http1Responder | null = null;
+  /** Whether a further request came on the connection before this one's answer. */
+  followed = false;
   readonly #withBody: boolean;
+  readonly #takesTrailers: boolean;
+  readonly #surroundings: Surroundings;
 
-  /** `withBody`: whether the request has a body, as its header section says. */
-  constructor(req: IncomingMessage, res: ServerResponse, withBody: boolean) {
+  /** `withBody`: whether the request has a body, as its header section says; `takesTrailers`: so does it of the answer's. */
+  constructor(req: IncomingMessage, res: ServerResponse, withBody: boolean, takesTrailers: boolean, surroundings: Surroundings) {
     this.incoming = req;
     this.outgoing = res;
     this.#withBody = withBody;
+    this.#takesTrailers = takesTrailers;
+    this.#surroundings = surroundings;
   }
 
   get secure(): boolean {
@@ -39,29 +46,50 @@ export class Http1Responder implements Responder {
     return this.outgoing.headersSent;
   }
 
+  get behindBody(): readonly string[] {
+    return this.incoming.rawTrailers;
+  }
+
+  /** HTTP/1.0 knows no such answer. */
+  goOn(): void {
+    if (this.incoming.httpVersionMinor >= 1) this.outgoing.writeContinue();
+  }
+
   whole(status: number, fields: ResponseFields, body: Buffer | null, requestId: string, further: FieldList | null): void {
     const { incoming, outgoing } = this;
     const extra = withUpgrade(status, further);
+    if (this.#surroundings.state.draining && !this.followed) outgoing.shouldKeepAlive = false;
     if ((body === null || body.length <= ONE_WRITE_BYTES) && canSendWhole(incoming, outgoing, status)) {
       sendWhole(outgoing, status, fields, body, requestId, extra);
       return;
     }
-    const list = allFields(fields, requestId, extra);
-    if (status !== 204 && status !== 304) list.push("content-length", String(body?.length ?? 0));
+    const method = incoming.method ?? "";
+    const length = lengthOfWhole(method, status, fields, body);
     this.#rest();
-    outgoing.writeHead(status, list);
-    if (body !== null && hasBody(incoming.method ?? "", status)) outgoing.end(body);
+    outgoing.writeHead(status, allFields(fields, requestId, extra, length));
+    if (body !== null && hasBody(method, status)) outgoing.end(body);
     else outgoing.end();
+    if (outgoing.socket !== null && outgoing.socket.writableLength > 0) this.stalled(true);
   }
 
   start(status: number, fields: ResponseFields, requestId: string, extra: FieldList | null, wait: boolean): void {
+    const { outgoing } = this;
+    if (this.#surroundings.state.draining && !this.followed) outgoing.shouldKeepAlive = false;
     this.#rest();
-    this.outgoing.writeHead(status, allFields(fields, requestId, extra));
-    if (!wait) this.outgoing.flushHeaders();
+    outgoing.writeHead(status, allFields(fields, requestId, extra, fields.contentLength));
+    if (!wait) outgoing.flushHeaders();
+  }
+
+  /** Node ends a connection whose time is up, unless some of what waits on it has left meanwhile. */
+  stalled(yes: boolean): void {
+    this.outgoing.socket?.setTimeout(yes ? this.#surroundings.limits.sendTimeoutMs : 0);
   }
 
   trailers({ list }: ResponseFields): void {
-    for (let i = 0; i + 1 < list.length; i += 2) this.outgoing.addTrailers({ [list[i] ?? ""]: list[i + 1] ?? "" });
+    if (!this.#takesTrailers) return;
+    const pairs: [string, string][] = [];
+    for (let i = 0; i + 1 < list.length; i += 2) pairs.push([list[i] ?? "", list[i + 1] ?? ""]);
+    this.outgoing.addTrailers(pairs);
   }
 
   /** A connection that breaks off is the only sign that HTTP/1.1 has. */
@@ -81,8 +109,10 @@ export class Http1Responder implements Responder {
   }
 }
 
-function allFields(fields: ResponseFields, requestId: string, extra: FieldList | null): string[] {
+/** `length`: the Content-Length; -1: none. */
+function allFields(fields: ResponseFields, requestId: string, extra: FieldList | null, length: number): string[] {
   const list = [...fields.list, "x-request-id", requestId];
+  if (length >= 0) list.push("content-length", String(length));
   if (extra !== null) list.push(...extra.list);
   return list;
 }

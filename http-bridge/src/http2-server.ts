@@ -43,7 +43,7 @@ export interface Http2Front {
 
 /** Makes it. */
 export function createHttp2Front(surroundings: Surroundings): Http2Front {
-  const { router, intake, state } = surroundings;
+  const { router, intake, state, limits } = surroundings;
   const connections = new Map<Http2Session, Connection>();
   const receiving = new Set<Http2Responder>();
   let look: NodeJS.Timeout | null = null;
@@ -71,7 +71,7 @@ export function createHttp2Front(surroundings: Surroundings): Http2Front {
     const head = http2Head(raw);
     const verdict = intake.look(head.method, head.target, head.fields, true, head);
     const now = performance.now();
-    const responder = new Http2Responder(stream, head.method, now);
+    const responder = new Http2Responder(stream, head.method, now, limits.sendTimeoutMs);
     const exchange = new Exchange(responder, head.method, intake.requestId, router);
     responder.exchange = exchange;
     const left = (): void => exchange.left();
@@ -88,7 +88,7 @@ export function createHttp2Front(surroundings: Surroundings): Http2Front {
       receiving.add(responder);
       if (intake.fields.contentLength < 0) intake.fields.chunked = true;
     }
-    serve(exchange, verdict, head.target, surroundings);
+    serve(exchange, verdict, surroundings);
     // Without a body only the end is to come.
     if (!responder.received && verdict === "call" && intake.fields.contentLength === 0) stream.resume();
   }
@@ -119,7 +119,7 @@ export function createHttp2Front(surroundings: Surroundings): Http2Front {
     const now = performance.now();
     for (const responder of receiving) {
       if (responder.received) receiving.delete(responder);
-      else if (now - responder.since > LIMITS.bodyTimeoutMs) {
+      else if (now - responder.since > limits.bodyTimeoutMs) {
         receiving.delete(responder);
         responder.exchange?.breakOff(fault("request_timeout", "the request was not received in time", { limit: "bodyTimeoutMs" }));
       }
@@ -129,8 +129,8 @@ export function createHttp2Front(surroundings: Surroundings): Http2Front {
       if (streams > 0) continue;
       if (leavingSince > 0) {
         if (now - Math.max(leavingSince, idleSince) > FAREWELL_MS) session.destroy();
-      } else if (!greeted && now - idleSince > LIMITS.headerTimeoutMs) session.destroy();
-      else if (now - idleSince > LIMITS.keepAliveTimeoutMs) leave(session, connection);
+      } else if (!greeted && now - idleSince > limits.headerTimeoutMs) session.destroy();
+      else if (now - idleSince > limits.keepAliveTimeoutMs) leave(session, connection);
     }
   }
 

@@ -4,10 +4,10 @@
 import { type ServerHttp2Stream, constants } from "node:http2";
 import type { Exchange } from "./exchange.ts";
 import { http2Answer } from "./model/http2-fields.ts";
-import { type FieldList, type ResponseFields, hasBody } from "./model/response.ts";
+import { type FieldList, type ResponseFields, hasBody, lengthOfWhole } from "./model/response.ts";
 import type { Responder } from "./responder.ts";
 
-const { NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = constants;
+const { NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = constants;
 
 /** One request of HTTP/2. */
 export class Http2Responder implements Responder {
@@ -19,16 +19,24 @@ export class Http2Responder implements Responder {
   readonly since: number;
   /** Set once the request was looked at. */
   exchange: Exchange | null = null;
+  /** Fields behind the request's body. */
+  behindBody: readonly string[] = [];
   readonly #method: string;
+  readonly #sendTimeoutMs: number;
+  #stalls = false;
   #trailers: Record<string, string[]> = {};
 
-  constructor(stream: ServerHttp2Stream, method: string, since: number) {
+  constructor(stream: ServerHttp2Stream, method: string, since: number, sendTimeoutMs: number) {
     this.incoming = stream;
     this.outgoing = stream;
     this.received = stream.endAfterHeaders;
     this.since = since;
     this.#method = method;
+    this.#sendTimeoutMs = sendTimeoutMs;
     if (!this.received) {
+      stream.once("trailers", (_fields: unknown, _flags: number, raw: readonly string[]) => {
+        this.behindBody = raw;
+      });
       stream.once("end", () => {
         this.received = true;
       });
@@ -43,14 +51,30 @@ export class Http2Responder implements Responder {
     return this.outgoing.headersSent;
   }
 
+  goOn(): void {
+    this.outgoing.additionalHeaders({ ":status": 100 });
+  }
+
+  stalled(yes: boolean): void {
+    const { outgoing } = this;
+    if (yes && !this.#stalls) {
+      this.#stalls = true;
+      outgoing.on("timeout", () => outgoing.close(NGHTTP2_CANCEL));
+    }
+    outgoing.setTimeout(yes ? this.#sendTimeoutMs : 0);
+  }
+
   whole(status: number, fields: ResponseFields, body: Buffer | null, requestId: string, extra: FieldList | null): void {
     const { outgoing } = this;
     if (outgoing.destroyed || outgoing.closed) return;
     const list = http2Answer(status, fields.list, requestId, extra?.list ?? null);
-    if (status !== 204 && status !== 304) list.push("content-length", String(body?.length ?? 0));
+    const length = lengthOfWhole(this.#method, status, fields, body);
+    if (length >= 0) list.push("content-length", String(length));
     if (body !== null && body.length > 0 && hasBody(this.#method, status)) {
       outgoing.respond(list);
       outgoing.end(body);
+      // Node knows no more of what the caller has taken than that it was handed on.
+      if (outgoing.writableLength > 0) this.stalled(true);
     } else outgoing.respond(list, { endStream: true });
     if (!this.received) outgoing.once("finish", () => this.#stopBody());
   }
@@ -59,6 +83,7 @@ export class Http2Responder implements Responder {
     const { outgoing } = this;
     if (outgoing.destroyed || outgoing.closed) return;
     const list = http2Answer(status, fields.list, requestId, extra?.list ?? null);
+    if (fields.contentLength >= 0) list.push("content-length", String(fields.contentLength));
     outgoing.respond(list, { waitForTrailers: true });
     // Without fields this is the end of the stream and nothing else.
     outgoing.once("wantTrailers", () => {

@@ -6,7 +6,16 @@ import { Call, type CallSink, type LiveEndpoint, type Router } from "@headgate/c
 import { type CorsPolicy, type Fault, fault } from "@headgate/core";
 import { isPreflight } from "./extras.ts";
 import { RequestFields } from "./model/fields.ts";
-import { type MeasuredHead, bodyTooLarge, fieldsProblem, headProblem, pathLength, requestIdOf, targetProblem } from "./model/request.ts";
+import {
+  type MeasuredHead,
+  bodyTooLarge,
+  fieldsProblem,
+  headProblem,
+  originForm,
+  pathLength,
+  requestIdOf,
+  targetProblem,
+} from "./model/request.ts";
 
 /**
  * What is to be done with a request. "call": it goes to `endpoint`. "own": it asks for one of Headgate's own paths, `path`.
@@ -20,7 +29,9 @@ export class Intake {
   readonly fields = new RequestFields();
   /** The caller's id of the request, or a fresh one. */
   requestId = "";
-  /** The target without its query. */
+  /** Path and query. */
+  target = "";
+  /** The path alone. */
   path = "";
   /** The endpoint of a "call". */
   endpoint: LiveEndpoint | null = null;
@@ -44,9 +55,11 @@ export class Intake {
    * Looks at a request. `rawHeaders` are names and values in turn; `hostNeeded`: the protocol's version asks for a Host;
    * `measured`: what is known of the head where no parser has held it to the limits, else null.
    */
-  look(method: string, target: string, rawHeaders: readonly string[], hostNeeded: boolean, measured: MeasuredHead | null): Verdict {
+  look(method: string, asked: string, rawHeaders: readonly string[], hostNeeded: boolean, measured: MeasuredHead | null): Verdict {
     const { fields } = this;
     fields.read(rawHeaders);
+    const target = asked.startsWith("/") ? asked : originForm(asked, fields.host);
+    this.target = target;
     this.requestId = requestIdOf(fields.requestId, `${this.#idPrefix}-${(this.#idCount++).toString(36)}`);
     this.allow = "";
     this.cors = null;
@@ -55,12 +68,11 @@ export class Intake {
     const end = pathLength(target);
     const path = end === target.length ? target : target.slice(0, end);
     this.path = path;
-    if (target === "*" && method === "OPTIONS") return this.#allowed("OPTIONS");
-    const problem =
-      (measured === null ? null : headProblem(measured)) ??
-      fieldsProblem(fields, rawHeaders.length / 2, hostNeeded) ??
-      targetProblem(target, path);
+    const problem = (measured === null ? null : headProblem(measured)) ?? fieldsProblem(fields, rawHeaders.length / 2, hostNeeded);
     if (problem !== null) return this.#refused(problem);
+    if (target === "*" && method === "OPTIONS") return this.#allowed("OPTIONS");
+    const wrong = targetProblem(target, path);
+    if (wrong !== null) return this.#refused(method === "CONNECT" ? NO_PROXY : wrong);
 
     // Headgate's own paths come before any endpoint's.
     if (path.startsWith("/-/")) return "own";
@@ -90,7 +102,9 @@ export class Intake {
 
   /** The call of the request that was looked at last, for its endpoint. */
   call(endpoint: LiveEndpoint, method: string, target: string, sink: CallSink): Call {
-    const deadline = performance.now() + endpoint.requestTimeoutMs;
+    const { timeoutMs } = this.fields;
+    const most = endpoint.requestTimeoutMs;
+    const deadline = performance.now() + (timeoutMs > 0 && timeoutMs < most ? timeoutMs : most);
     const call = new Call(endpoint.name, method, target, this.fields.forward, this.requestId, deadline, sink);
     call.params = this.params;
     return call;
@@ -107,4 +121,5 @@ export class Intake {
   }
 }
 
+const NO_PROXY = fault("method_not_allowed", "this is no proxy: CONNECT is not answered here");
 const NOT_READY = fault("not_ready", "this bridge has no routing table yet", {}, 1000);

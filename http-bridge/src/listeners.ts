@@ -2,8 +2,7 @@
 // limit of connections, and bridges share their ports.
 
 import type { Server as HttpServer } from "node:http";
-import { type AddressInfo, type Server, createServer } from "node:net";
-import { LIMITS } from "@headgate/core";
+import { type AddressInfo, Server, createServer } from "node:net";
 import { Connections } from "./connections.ts";
 import { type Http2Front, createHttp2Front } from "./http2-server.ts";
 import type { Surroundings } from "./serve.ts";
@@ -12,6 +11,8 @@ import { type CertificateFiles, type TlsParts, createTlsServer } from "./tls.ts"
 
 /** While it drains. */
 const LOOK_FOR_IDLE_MS = 50;
+/** How long idle connections stay when it begins to drain: a request may be on its way on any of them. */
+const IDLE_GRACE_MS = 250;
 
 /** What is asked for. A port of 0 is any free one; null: not served. */
 export interface ListenerOptions {
@@ -20,6 +21,11 @@ export interface ListenerOptions {
   readonly h2cPort: number | null;
   readonly httpsPort: number | null;
   readonly certificate: CertificateFiles;
+}
+
+/** Ends a listener and resolves when its connections have ended: net's own close(), as that of node:http ends idle ones at once. */
+function closeListener(server: Server): Promise<void> {
+  return new Promise((resolve) => void Server.prototype.close.call(server, () => resolve()));
 }
 
 interface Listener {
@@ -47,7 +53,7 @@ export class Listeners {
   /** Makes them, not listening yet. Rejects where the certificate cannot be used. */
   static async make(options: ListenerOptions, surroundings: Surroundings, log: TlsParts["log"]): Promise<Listeners> {
     const { host, httpPort, h2cPort, httpsPort, certificate } = options;
-    const connections = new Connections(LIMITS.connections);
+    const connections = new Connections(surroundings.limits.connections);
     const http = createBridgeServer(surroundings);
     const http2 = createHttp2Front(surroundings);
     const all: (Listener | null)[] = [{ server: http, port: httpPort }];
@@ -56,6 +62,7 @@ export class Listeners {
     else {
       const server = await createTlsServer({
         files: certificate,
+        handshakeTimeoutMs: surroundings.limits.headerTimeoutMs,
         http1: (socket) => http.emit("connection", socket),
         http2: http2.connection,
         log,
@@ -99,12 +106,11 @@ export class Listeners {
 
   /** Takes no new connections; resolves when those there are have finished. */
   async drain(): Promise<void> {
-    const closed = this.#all.map(
-      (listener) => new Promise<void>((resolve) => (listener === null ? resolve() : void listener.server.close(() => resolve()))),
-    );
+    const closed = this.#all.filter((listener) => listener !== null).map(({ server }) => closeListener(server));
     this.#http2.drain();
+    // Callers that ask again meanwhile are told that their connection ends, and lose nothing when it does.
+    await new Promise((resolve) => setTimeout(resolve, IDLE_GRACE_MS));
     this.#http.closeIdleConnections();
-    // A connection whose answer was under way has told its caller that it stays; it goes when the answer is out.
     setInterval(() => this.#http.closeIdleConnections(), LOOK_FOR_IDLE_MS).unref();
     await Promise.all(closed);
   }

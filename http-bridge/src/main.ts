@@ -28,7 +28,7 @@ async function main(): Promise<void> {
       httpsPort: boot.httpsPort ?? null,
       certificate: { cert: boot.tlsCert, key: boot.tlsKey },
     },
-    { router, intake: new Intake(router), state, sockets },
+    { router, intake: new Intake(router), state, sockets, limits: LIMITS },
     log,
   );
   // On a given port it listens only when it has a table, as other bridges may be serving there already.

@@ -14,13 +14,19 @@ export interface Responder {
   readonly secure: boolean;
   /** Whether the request is here to its end. */
   readonly received: boolean;
+  /** Fields behind the request's body, once it has ended: names and values in turn. */
+  readonly behindBody: readonly string[];
   /** Whether an answer has begun. */
   readonly begun: boolean;
+  /** Tells a caller that waits for it to send the request's body. */
+  goOn(): void;
   /** Sends a whole answer. Leaves the body out where the method or the status has none. */
   whole(status: number, fields: ResponseFields, body: Buffer | null, requestId: string, extra: FieldList | null): void;
   /** Begins an answer whose body comes in pieces. `wait`: a piece follows at once, so that the head may leave with it. */
   start(status: number, fields: ResponseFields, requestId: string, extra: FieldList | null, wait: boolean): void;
-  /** Fields to follow the last piece. */
+  /** The caller takes no more of an answer for now, or goes on taking: who takes nothing for too long is given up. */
+  stalled(yes: boolean): void;
+  /** Fields to follow the last piece; left out where the caller does not take them. */
   trailers(fields: ResponseFields): void;
   /** Ends an answer that has begun and cannot be completed, so that the caller sees that it is cut off. */
   cutOff(): void;

@@ -10,8 +10,14 @@ import { bodyPlan } from "./model/request.ts";
 import { answerOwn } from "./own-routes.ts";
 import type { WebSockets } from "./websockets.ts";
 
+/** Limits of connections, which tests set lower. */
+export type BridgeLimits = Readonly<
+  Record<"connections" | "headerTimeoutMs" | "bodyTimeoutMs" | "keepAliveTimeoutMs" | "sendTimeoutMs", number>
+>;
+
 /** What every request needs. */
 export interface Surroundings {
+  readonly limits: BridgeLimits;
   readonly router: Router;
   readonly intake: Intake;
   readonly state: BridgeState;
@@ -19,11 +25,13 @@ export interface Surroundings {
 }
 
 /** Does what the intake said of the request that it looked at last. */
-export function serve(exchange: Exchange, verdict: Verdict, target: string, { router, intake, state }: Surroundings): void {
+export function serve(exchange: Exchange, verdict: Verdict, { router, intake, state }: Surroundings): void {
   const { endpoint, cors } = intake;
   if (cors !== null) addCors(exchange, cors, intake.fields.forward);
   if (verdict === "call" && endpoint !== null) {
-    send(exchange, intake.call(endpoint, exchange.method, target, exchange), endpoint, intake, router);
+    const { timeoutMs } = intake.fields;
+    exchange.callersDeadline = timeoutMs > 0 && timeoutMs < endpoint.requestTimeoutMs;
+    send(exchange, intake.call(endpoint, exchange.method, intake.target, exchange), endpoint, intake, router);
   } else if (verdict === "own") answerOwn(exchange, intake.path, router, state);
   else if (verdict === "preflight" && cors !== null) {
     exchange.answer(204, preflightAnswer(cors, intake.fields.forward, intake.allow), "");
@@ -32,7 +40,7 @@ export function serve(exchange: Exchange, verdict: Verdict, target: string, { ro
 }
 
 function send(exchange: Exchange, call: Call, endpoint: LiveEndpoint, { fields }: Intake, router: Router): void {
-  const { contentLength, chunked } = fields;
+  const { contentLength, chunked, expect } = fields;
   const shardKey = shardKeyOf(exchange, endpoint, fields);
   switch (bodyPlan(contentLength, chunked)) {
     case "none":
@@ -40,14 +48,17 @@ function send(exchange: Exchange, call: Call, endpoint: LiveEndpoint, { fields }
       router.dispatch(endpoint, call, shardKey);
       return;
     case "whole":
-      exchange.collect((body) => {
+      if (expect !== null) exchange.goOn();
+      exchange.collect(call.headers, (body, trailers) => {
         call.pieces.push(body);
+        call.trailers = trailers;
         exchange.call = call;
         // The table may have changed while the body came.
         router.dispatch(router.table?.endpoint(endpoint.name) ?? endpoint, call, shardKey);
       });
       return;
     case "stream":
+      if (expect !== null) exchange.goOn();
       call.bodyEnded = false;
       exchange.call = call;
       router.dispatch(endpoint, call, shardKey);

@@ -9,7 +9,7 @@ import { Http1Responder } from "./http1.ts";
 import { answerMalformed } from "./malformed.ts";
 import { asksForWebSocket } from "./model/handshake.ts";
 import { type Surroundings, serve } from "./serve.ts";
-import { serveUpgrade } from "./upgrade.ts";
+import { serveConnect, serveUpgrade } from "./upgrade.ts";
 
 /** A connection and what was asked on it last; where the caller pipelines, what was asked before it too. */
 interface Connection extends Socket {
@@ -18,30 +18,33 @@ interface Connection extends Socket {
 
 /** A bridge's HTTP server. Not listening yet. */
 export function createBridgeServer(surroundings: Surroundings): Server {
-  const { router, intake, state } = surroundings;
+  const { router, intake, limits } = surroundings;
 
   function onRequest(req: IncomingMessage, res: ServerResponse): void {
     const target = req.url ?? "";
     const method = req.method ?? "GET";
     const verdict = intake.look(method, target, req.rawHeaders, req.httpVersionMinor >= 1, null);
-    const responder = new Http1Responder(req, res, intake.fields.chunked || intake.fields.contentLength > 0);
+    const { fields } = intake;
+    const responder = new Http1Responder(req, res, fields.chunked || fields.contentLength > 0, fields.takesTrailers, surroundings);
     const exchange = new Exchange(responder, method, intake.requestId, router);
     responder.exchange = exchange;
     // Socket is extended by this module alone.
     const connection = req.socket as Connection;
     const before = connection.asked ?? null;
-    if (before !== null && before.exchange?.over === false) responder.before = before;
+    if (before !== null && before.exchange?.over === false) {
+      responder.before = before;
+      before.followed = true;
+    }
     connection.asked = responder;
-    if (state.draining) res.shouldKeepAlive = false;
-    serve(exchange, verdict, target, surroundings);
+    serve(exchange, verdict, surroundings);
   }
 
   const server = createServer(
     {
       maxHeaderSize: LIMITS.headerBytes,
-      headersTimeout: LIMITS.headerTimeoutMs,
-      requestTimeout: LIMITS.bodyTimeoutMs,
-      keepAliveTimeout: LIMITS.keepAliveTimeoutMs,
+      headersTimeout: limits.headerTimeoutMs,
+      requestTimeout: limits.bodyTimeoutMs,
+      keepAliveTimeout: limits.keepAliveTimeoutMs,
       connectionsCheckingInterval: 1_000,
       // Looked at with the other fields, so that the refusal is a problem like any other.
       requireHostHeader: false,
@@ -53,7 +56,10 @@ export function createBridgeServer(surroundings: Surroundings): Server {
   );
   // Node leaves fields beyond this out without a word; we count them ourselves and refuse.
   server.maxHeadersCount = 0;
-  server.maxConnections = LIMITS.connections;
+  server.maxConnections = limits.connections;
+  // Whether the body is wanted is said once the request has been looked at.
+  server.on("checkContinue", onRequest);
+  server.on("checkExpectation", onRequest);
   server.on("connection", (socket: Connection) => {
     socket.on("error", () => undefined);
     socket.on("close", () => {
@@ -65,6 +71,10 @@ export function createBridgeServer(surroundings: Surroundings): Server {
     // Nobody asks for a WebSocket before the answers to earlier requests, and there is no telling where those would go.
     if (socket.asked?.exchange?.over === false) socket.destroy();
     else serveUpgrade(req, socket, head, surroundings);
+  });
+  server.on("connect", (req, socket: Connection) => {
+    if (socket.asked?.exchange?.over === false) socket.destroy();
+    else serveConnect(req, socket, surroundings);
   });
   server.on("clientError", (error, socket: Connection) => answerMalformed(error, socket, socket.asked?.exchange ?? null));
   return server;

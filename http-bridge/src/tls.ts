@@ -3,7 +3,6 @@
 
 import { readFile, stat } from "node:fs/promises";
 import { type SecureContextOptions, type Server, type TLSSocket, createSecureContext, createServer } from "node:tls";
-import { LIMITS } from "@headgate/core";
 
 /** How often the files are looked at. */
 const LOOK_MS = 1_000;
@@ -17,6 +16,7 @@ export interface CertificateFiles {
 /** What the listener needs. */
 export interface TlsParts {
   readonly files: CertificateFiles;
+  readonly handshakeTimeoutMs: number;
   /** Takes a connection that speaks HTTP/1.1. */
   readonly http1: (socket: TLSSocket) => void;
   /** Takes a connection that speaks HTTP/2. */
@@ -25,7 +25,7 @@ export interface TlsParts {
 }
 
 /** Makes the listener, not listening yet. Rejects where the files cannot be used. */
-export async function createTlsServer({ files, http1, http2, log }: TlsParts): Promise<Server> {
+export async function createTlsServer({ files, handshakeTimeoutMs, http1, http2, log }: TlsParts): Promise<Server> {
   let version = await versionOf(files);
   const server = createServer(
     {
@@ -33,7 +33,7 @@ export async function createTlsServer({ files, http1, http2, log }: TlsParts): P
       ALPNProtocols: ["h2", "http/1.1"],
       minVersion: "TLSv1.2",
       noDelay: true,
-      handshakeTimeout: LIMITS.headerTimeoutMs,
+      handshakeTimeout: handshakeTimeoutMs,
     },
     (socket) => {
       if (socket.alpnProtocol === "h2") http2(socket);

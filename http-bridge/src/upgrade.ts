@@ -22,16 +22,20 @@ const MOST_EARLY_BYTES = LIMITS.bodyChunkBytes;
 /** Does what is to be done with a request that asks for a WebSocket. `head` are bytes that came behind it. */
 export function serveUpgrade(req: IncomingMessage, socket: Socket, head: Buffer, surroundings: Surroundings): void {
   const { intake, router, sockets, state } = surroundings;
-  const target = req.url ?? "";
-  const verdict = intake.look("GET", target, req.rawHeaders, true, null);
+  const verdict = intake.look("GET", req.url ?? "", req.rawHeaders, true, null);
   const res = answerOn(req, socket);
-  const exchange = new Exchange(new Http1Responder(req, res, false), "GET", intake.requestId, router);
+  const exchange = new Exchange(
+    new Http1Responder(req, res, false, intake.fields.takesTrailers, surroundings),
+    "GET",
+    intake.requestId,
+    router,
+  );
   socket.on("close", () => exchange.left());
   const { endpoint, cors, fields } = intake;
   if (cors !== null) addCors(exchange, cors, fields.forward);
   if (verdict !== "call" || endpoint === null) {
     socket.resume();
-    serve(exchange, verdict, target, surroundings);
+    serve(exchange, verdict, surroundings);
     return;
   }
   const refusal = state.draining
@@ -45,8 +49,17 @@ export function serveUpgrade(req: IncomingMessage, socket: Socket, head: Buffer,
   sockets.count++;
   socket.on("close", () => sockets.count--);
   const handshake = new Handshake(res, socket, head, exchange, endpoint, surroundings);
-  const call = intake.call(endpoint, "GET", target, handshake);
+  const call = intake.call(endpoint, "GET", intake.target, handshake);
   handshake.send(call, shardKeyOf(exchange, endpoint, fields));
+}
+
+/** Refuses a request for a tunnel, for which Node makes no response. */
+export function serveConnect(req: IncomingMessage, socket: Socket, surroundings: Surroundings): void {
+  const { intake, router } = surroundings;
+  const verdict = intake.look("CONNECT", req.url ?? "", req.rawHeaders, true, null);
+  const responder = new Http1Responder(req, answerOn(req, socket), false, false, surroundings);
+  socket.resume();
+  serve(new Exchange(responder, "CONNECT", intake.requestId, router), verdict, surroundings);
 }
 
 const TOO_MANY = fault(

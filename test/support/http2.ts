@@ -17,6 +17,8 @@ export interface Http2Answer {
   readonly headers: IncomingHttpHeaders & IncomingHttpStatusHeader;
   readonly body: string;
   readonly trailers: IncomingHttpHeaders;
+  /** Statuses of answers before this one, such as 100. */
+  readonly before: readonly number[];
   /** How the stream was closed; 0: in good order. */
   readonly code: number;
 }
@@ -45,6 +47,8 @@ export function readHttp2(stream: ClientHttp2Stream): Promise<Http2Answer> {
     let headers: Http2Answer["headers"] = {};
     let trailers: Http2Answer["trailers"] = {};
     const pieces: Buffer[] = [];
+    const before: number[] = [];
+    stream.on("headers", (fields) => before.push(Number(fields[":status"])));
     stream.on("response", (fields) => {
       headers = fields;
     });
@@ -58,6 +62,7 @@ export function readHttp2(stream: ClientHttp2Stream): Promise<Http2Answer> {
         status: Number(headers[":status"] ?? 0),
         headers,
         trailers,
+        before,
         body: Buffer.concat(pieces).toString("latin1"),
         code: stream.rstCode ?? 0,
       }),
@@ -65,10 +70,22 @@ export function readHttp2(stream: ClientHttp2Stream): Promise<Http2Answer> {
   });
 }
 
-/** Asks on a connection. */
-export function askHttp2(session: ClientHttp2Session, fields: OutgoingHttpHeaders, body?: string | Buffer): Promise<Http2Answer> {
-  const stream = session.request({ ":method": body === undefined ? "GET" : "POST", ...fields }, { endStream: body === undefined });
+/** Asks on a connection. With `expect: 100-continue` the body is sent once it is asked for. */
+export function askHttp2(
+  session: ClientHttp2Session,
+  fields: OutgoingHttpHeaders,
+  body?: string | Buffer,
+  trailers?: Readonly<Record<string, string>>,
+): Promise<Http2Answer> {
+  const waitForTrailers = trailers !== undefined;
+  const stream = session.request(
+    { ":method": body === undefined ? "GET" : "POST", ...fields },
+    { endStream: body === undefined, waitForTrailers },
+  );
   const answer = readHttp2(stream);
-  if (body !== undefined) stream.end(body);
+  if (waitForTrailers) stream.on("wantTrailers", () => stream.sendTrailers(trailers));
+  if (body === undefined) return answer;
+  if (fields["expect"] === undefined) stream.end(body);
+  else stream.once("continue", () => stream.end(body));
   return answer;
 }

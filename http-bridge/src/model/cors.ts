@@ -81,7 +81,7 @@ export function withoutCors(fields: ResponseFields): ResponseFields {
     const name = list[i] ?? "";
     if (!isCors(name)) kept.push(name, list[i + 1] ?? "");
   }
-  return { ...fieldList(kept), hasDate: fields.hasDate };
+  return { ...fields, ...fieldList(kept) };
 }
 
 const isCors = (name: string): boolean => name.startsWith("access-control-");

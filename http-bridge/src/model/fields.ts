@@ -1,8 +1,25 @@
 // HTTP header fields as they come in: names in lower case, hop-by-hop ones left out, what the bridge itself reads picked out,
 // what could be read in two ways refused (RFC 9110 section 7.6.1, RFC 9112 section 11.2). Pure.
 
-/** What the bridge does with a field. */
-type Kind = "forward" | "hop" | "connection" | "content-length" | "transfer-encoding" | "host" | "request-id" | "shard-key" | "own";
+import { parseTimeout } from "./timeout.ts";
+import { isTraceparent, isTracestate } from "./trace.ts";
+
+/** What the bridge does with a field. "own": it is Headgate's, and does not come from outside. */
+type Kind =
+  | "forward"
+  | "hop"
+  | "connection"
+  | "content-length"
+  | "transfer-encoding"
+  | "host"
+  | "request-id"
+  | "request-timeout"
+  | "shard-key"
+  | "traceparent"
+  | "tracestate"
+  | "te"
+  | "expect"
+  | "own";
 
 interface Field {
   readonly name: string;
@@ -17,14 +34,17 @@ const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
   ["proxy-connection", "hop"],
   ["proxy-authenticate", "hop"],
   ["proxy-authorization", "hop"],
-  ["te", "hop"],
   ["trailer", "hop"],
   ["upgrade", "hop"],
-  ["expect", "hop"],
   ["transfer-encoding", "transfer-encoding"],
   ["content-length", "content-length"],
   ["host", "host"],
+  ["te", "te"],
+  ["expect", "expect"],
+  ["traceparent", "traceparent"],
+  ["tracestate", "tracestate"],
   ["x-request-id", "request-id"],
+  ["x-request-timeout", "request-timeout"],
   ["x-headgate-shard-key", "shard-key"],
 ]);
 
@@ -36,14 +56,21 @@ function fieldOf(raw: string): Field {
   const known = names.get(raw);
   if (known !== undefined) return known;
   const name = raw.toLowerCase();
-  const field: Field = {
-    name,
-    kind: KINDS.get(name) ?? (name.startsWith("x-headgate-") ? "own" : "forward"),
-    twin: name.includes("_") ? name.replaceAll("_", "-") : null,
-  };
+  const twin = name.includes("_") ? name.replaceAll("_", "-") : null;
+  // What a program could take for a field that the bridge reads does not go on either.
+  const kind = kindOf(name);
+  const field: Field = { name, kind: kind === "forward" && twin !== null && kindOf(twin) !== "forward" ? "own" : kind, twin };
   if (names.size < MOST_NAMES && raw.length <= 64) names.set(raw, field);
   return field;
 }
+
+function kindOf(name: string): Kind {
+  return KINDS.get(name) ?? (name.startsWith("x-headgate-") ? "own" : "forward");
+}
+
+const TRAILERS = /(?:^|[ \t,])trailers[ \t]*(?:$|[,;])/i;
+// The host of a URL, without what could end it and begin something else (RFC 3986, section 3.2).
+const HOST = /^(?:[\w.~!$&'()*+,;=-]*|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?$/;
 
 /** What a request's header section says. Made once and read into anew for each request. */
 export class RequestFields {
@@ -55,8 +82,17 @@ export class RequestFields {
   requestId = "";
   shardKey: string | null = null;
   hasHost = false;
+  /** The value of Host. */
+  host = "";
+  /** How long the caller waits at most, in milliseconds; 0: it does not say. */
+  timeoutMs = 0;
+  /** Whether the caller takes fields after a body. */
+  takesTrailers = false;
+  /** What is expected of the server before the body is sent; null: nothing. */
+  expect: string | null = null;
   /** What is wrong; null: nothing. */
   problem: string | null = null;
+  #goodHost = "";
 
   /** Reads Node's rawHeaders: names and values in turn. */
   read(raw: readonly string[]): void {
@@ -67,7 +103,12 @@ export class RequestFields {
     this.requestId = "";
     this.shardKey = null;
     this.problem = null;
+    this.timeoutMs = 0;
+    this.takesTrailers = false;
+    this.expect = null;
     let hosts = 0;
+    let traceparent: string | null = null;
+    let tracestate: string[] | null = null;
     let connection: string | null = null;
     for (let i = 0; i + 1 < raw.length; i += 2) {
       const { name, kind, twin } = fieldOf(raw[i] ?? "");
@@ -77,16 +118,43 @@ export class RequestFields {
         forward.push(name, value);
       } else if (kind === "host") {
         if (++hosts > 1) this.problem = "there is more than one Host field";
+        // Most requests have the same one.
+        if (value !== this.#goodHost) {
+          if (HOST.test(value)) this.#goodHost = value;
+          else this.problem = "the Host field is no host";
+        }
+        this.host = value;
         forward.push(name, value);
       } else if (kind === "connection") connection = connection === null ? value : `${connection},${value}`;
       else if (kind === "content-length") this.#length(value);
       else if (kind === "transfer-encoding") this.chunked = true;
-      else if (kind === "request-id") this.requestId = value;
-      else if (kind === "shard-key") this.shardKey = value === "" ? null : value;
+      // With two of them it is none, and gets a fresh one.
+      else if (kind === "request-id") this.requestId = this.requestId === "" ? value : " ";
+      else if (kind === "shard-key") {
+        if (this.shardKey !== null) this.problem = "there is more than one X-Headgate-Shard-Key field";
+        this.shardKey = value === "" ? null : value;
+      } else if (kind === "request-timeout") this.#timeout(value);
+      else if (kind === "traceparent") traceparent = traceparent === null ? value : "";
+      else if (kind === "tracestate") (tracestate ??= []).push(value);
+      else if (kind === "te") this.takesTrailers ||= TRAILERS.test(value);
+      else if (kind === "expect") this.expect = this.expect === null ? value : `${this.expect}, ${value}`;
+      else if (twin !== null && hasName(raw, twin)) this.problem = `header fields "${name}" and "${twin}" could be taken for one another`;
     }
     this.hasHost = hosts > 0;
+    if (traceparent !== null && isTraceparent(traceparent)) {
+      forward.push("traceparent", traceparent);
+      // Without a parent it says nothing.
+      if (tracestate !== null && isTracestate(tracestate.join(","))) for (const value of tracestate) forward.push("tracestate", value);
+    }
     if (connection !== null) this.#strip(connection);
     if (this.chunked && this.contentLength >= 0) this.problem = "there are both Content-Length and Transfer-Encoding";
+  }
+
+  #timeout(value: string): void {
+    const ms = parseTimeout(value);
+    if (this.timeoutMs > 0) this.problem = "there is more than one X-Request-Timeout field";
+    else if (ms === null) this.problem = 'X-Request-Timeout is no time such as "250ms", "1.5s" or "2m"';
+    else this.timeoutMs = ms;
   }
 
   #length(value: string): void {
@@ -115,4 +183,18 @@ export class RequestFields {
 function hasName(raw: readonly string[], name: string): boolean {
   for (let i = 0; i < raw.length; i += 2) if (fieldOf(raw[i] ?? "").name === name) return true;
   return false;
+}
+
+/** What has no place behind a body: it frames the message, routes it, says who asks or how the body is to be read (RFC 9110, section 6.5.1). */
+const NO_TRAILER =
+  /^(?::|x-headgate-|if-|content-(?:encoding|type|range)$|(?:authorization|cookie|cache-control|max-forwards|pragma|range|set-cookie|age|date|expires|location|retry-after|vary|warning|www-authenticate)$)/;
+
+/** Fields behind a body, for the handler: names in lower case and values in turn, without those that have no place there. */
+export function trailerFields(raw: readonly string[]): readonly string[] {
+  const fields: string[] = [];
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const { name, kind } = fieldOf(raw[i] ?? "");
+    if (kind === "forward" && !NO_TRAILER.test(name)) fields.push(name, raw[i + 1] ?? "");
+  }
+  return fields;
 }

@@ -38,7 +38,30 @@ export function fieldsProblem(fields: RequestFields, count: number, hostNeeded: 
   if (fields.shardKey !== null && fields.shardKey.length > LIMITS.shardKeyBytes) {
     return fault("headers_too_large", `X-Headgate-Shard-Key is longer than ${LIMITS.shardKeyBytes} bytes`, { limit: "shardKeyBytes" });
   }
+  if (fields.expect !== null && fields.expect.toLowerCase() !== "100-continue") {
+    return fault("expectation_failed", "the only expectation that can be met is 100-continue");
+  }
   return null;
+}
+
+const ABSOLUTE_FORM = /^https?:\/\/([^/?#]*)([/?][^#]*)?$/i;
+
+/**
+ * A target in absolute form, as callers of proxies send it, in origin form (RFC 9112, section 3.2.2). Any other one, and one
+ * whose host is not the Host field's, as it is: there is no such path.
+ */
+export function originForm(target: string, host: string): string {
+  const match = ABSOLUTE_FORM.exec(target);
+  if (match === null || match[1]?.toLowerCase() !== host.toLowerCase()) return target;
+  const path = match[2] ?? "/";
+  return path.startsWith("?") ? `/${path}` : path;
+}
+
+/** What is wrong with fields behind a body, given those before it; null: nothing. */
+export function trailersProblem(head: readonly string[], trailers: readonly string[]): Fault | null {
+  if ((head.length + trailers.length) / 2 > LIMITS.headerFields) return tooManyFields();
+  const bytes = trailers.reduce((sum, text) => sum + text.length, 0);
+  return bytes > LIMITS.headerBytes ? headerTooLarge() : null;
 }
 
 /** What is known of a head that no parser has held to the limits. */

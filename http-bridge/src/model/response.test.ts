@@ -23,6 +23,7 @@ test("a handler's fields go out as lines, hop-by-hop ones and those that the bri
     list: ["content-type", "text/plain", "set-cookie", "a", "set-cookie", "b"],
     text: "content-type: text/plain\r\nset-cookie: a\r\nset-cookie: b\r\n",
     hasDate: false,
+    contentLength: 7,
   });
 });
 

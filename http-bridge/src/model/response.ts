@@ -29,6 +29,8 @@ export interface FieldList {
 /** A response's own fields, checked, hop-by-hop ones left out. */
 export interface ResponseFields extends FieldList {
   readonly hasDate: boolean;
+  /** What the handler says of its body's length; -1: nothing. Not one of the fields. */
+  readonly contentLength: number;
 }
 
 /** Fields of the bridge's own, which can be sent, in both forms. */
@@ -37,22 +39,41 @@ export function fieldList(list: readonly string[]): FieldList {
   for (let i = 0; i + 1 < list.length; i += 2) text += `${list[i]}: ${list[i + 1]}\r\n`;
   return { list, text };
 }
+/** No fields at all. */
+export const NO_FIELDS: ResponseFields = { list: [], text: "", hasDate: false, contentLength: -1 };
 
 /** Checks a handler's fields; null: one of them cannot be sent. */
 export function responseFields(headers: readonly string[]): ResponseFields | null {
   const list: string[] = [];
   let text = "";
   let hasDate = false;
+  let contentLength = -1;
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i] ?? "";
     const value = headers[i + 1] ?? "";
     if (!NAME.test(name) || !VALUE.test(value)) return null;
-    if (HOP.has(name)) continue;
+    if (HOP.has(name)) {
+      if (name !== "content-length") continue;
+      if (contentLength >= 0 || !/^\d{1,15}$/.test(value)) return null;
+      contentLength = Number(value);
+      continue;
+    }
     if (name === "date") hasDate = true;
     list.push(name, value);
     text += `${name}: ${value}\r\n`;
   }
-  return { list, text, hasDate };
+  return { list, text, hasDate, contentLength };
+}
+
+/**
+ * The Content-Length of a whole answer: what is there. Where the method or the status has no body it is what the handler says,
+ * and -1 where nothing is to be said.
+ */
+export function lengthOfWhole(method: string, status: number, fields: ResponseFields, body: Buffer | null): number {
+  if (status === 204) return -1;
+  if (body !== null && status !== 304) return body.length;
+  if (method === "HEAD" || status === 304) return fields.contentLength >= 0 || status === 304 ? fields.contentLength : 0;
+  return 0;
 }
 
 /** Whether a response of this status to this method has a body. */
@@ -98,7 +119,7 @@ export function problem(fault: Fault, requestId: string, allow = ""): Problem {
   const headers = ["content-type", "application/problem+json"];
   if (allow !== "") headers.push("allow", allow);
   if (fault.retryAfterMs > 0) headers.push("retry-after", String(Math.ceil(fault.retryAfterMs / 1000)));
-  const { limit } = fault.details;
+  const { limit, mayHaveRun } = fault.details;
   const body = {
     type: `urn:headgate:fault:${fault.code}`,
     title,
@@ -106,6 +127,7 @@ export function problem(fault: Fault, requestId: string, allow = ""): Problem {
     detail: fault.message,
     code: fault.code,
     ...(limit === undefined ? {} : { limit }),
+    ...(mayHaveRun === undefined ? {} : { mayHaveRun: mayHaveRun === "true" }),
     requestId,
   };
   return { status: http, headers, body: `${JSON.stringify(body)}\n` };
