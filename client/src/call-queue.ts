@@ -29,6 +29,10 @@ export class CallQueue {
     return this.#first;
   }
 
+  last(): Call | null {
+    return this.#last;
+  }
+
   /** Takes a call out; nothing happens where it is not in. */
   remove(call: Call): void {
     const { queuePrev: before, queueNext: behind } = call;

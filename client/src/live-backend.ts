@@ -121,6 +121,7 @@ export class LiveBackend implements ReplicaEvents, Work {
 
   /** To be called every now and then while anything is in flight. */
   look(now: number): void {
+    if (this.#waiting.size > 0) this.#shed(now);
     if (now < this.#lookAt) return;
     this.#lookAt = now + LOOK_MS;
     for (const replica of this.#replicas) replica.look(now);
@@ -157,7 +158,10 @@ export class LiveBackend implements ReplicaEvents, Work {
   available(): void {
     while (this.#waiting.size > 0) {
       const call = this.#waiting.first();
-      if (call === null || !this.#tryStart(call, null)) return;
+      if (call === null) return;
+      const now = performance.now();
+      if (this.#waiting.isTooLate(call, now)) this.#refuseLate(call, now);
+      else if (!this.#tryStart(call, null)) return;
     }
   }
 
@@ -253,6 +257,18 @@ export class LiveBackend implements ReplicaEvents, Work {
     }
     this.#gathering = chosen;
     return chosen;
+  }
+
+  /** Ends those who wait in vain, the last ones first, as long as that is known. */
+  #shed(now: number): void {
+    this.#waiting.measure(now);
+    for (let call = this.#waiting.surplus(now); call !== null; call = this.#waiting.surplus(now)) this.#refuseLate(call, now);
+  }
+
+  #refuseLate(call: Call, now: number): void {
+    const failure = this.#waiting.unreachable(call, now);
+    this.#takeBack(call);
+    call.sink.fault(failure);
   }
 
   #enqueue(call: Call): void {

@@ -48,22 +48,36 @@ export class WaitingRoom {
 
   /** Why a request that comes in cannot wait; null: it can. */
   refusal(call: Call, now: number, most: number): Fault | null {
-    const { name, done, running, openReplicas } = this.#work;
+    const { name, done, running } = this.#work;
     const { size } = this.#queue;
     if (size >= most) {
       const details = { backend: name, limit: "maxQueuedRequests", mayHaveRun: "false" };
       const message = `backend "${name}" has ${size} requests waiting, its limit maxQueuedRequests`;
       return fault("queue_full", message, details, retryAfterMs(this.#load.timeFor(size, now, done, running), this.#random()));
     }
-    if (size === 0) return null;
-    const expectedMs = this.#load.timeUntilDone(size, now, done, running);
-    if (!isHopeless(size, openReplicas, expectedMs, call.deadline - now)) return null;
+    return this.#isHopeless(call, size, now) ? this.unreachable(call, now) : null;
+  }
+
+  /** What a call is told that would miss its deadline. */
+  unreachable(call: Call, now: number): Fault {
+    const { name, done, running } = this.#work;
     return fault(
       "deadline_unreachable",
       `so many requests wait for backend "${name}" that this one would miss its deadline`,
-      { backend: name, limit: "requestTimeoutMs", mayHaveRun: "false" },
-      retryAfterMs(this.#load.timeFor(size, now, done, running), this.#random()),
+      { backend: name, limit: "requestTimeoutMs", mayHaveRun: String(call.sent) },
+      retryAfterMs(this.#load.timeFor(this.#queue.size, now, done, running), this.#random()),
     );
+  }
+
+  /** The last one, where it would miss its deadline by what is known by now; null: all may hope. */
+  surplus(now: number): Call | null {
+    const last = this.#queue.last();
+    return last !== null && this.#isHopeless(last, this.#queue.size - 1, now) ? last : null;
+  }
+
+  /** Whether it is too late for the first one: a replica's time is better spent on those behind it. */
+  isTooLate(first: Call, now: number): boolean {
+    return !this.#load.fits(first.deadline - now) && this.#isHopeless(first, 0, now);
   }
 
   /** Lets a call wait: a new one, or one that a replica did not take. */
@@ -86,9 +100,13 @@ export class WaitingRoom {
     if (call.deadline < Number.POSITIVE_INFINITY) this.#load.ran(call.timeoutMs - (call.deadline - now));
   }
 
+  /** To be called every few milliseconds while any wait: takes in what has been done. */
+  measure(now: number): void {
+    this.#load.measure(now, this.#work.done, this.#work.running);
+  }
+
   /** To be called every now and then while any wait. Gives those that have waited too long for a replica to come back. */
   look(now: number): Call[] {
-    this.#load.measure(now, this.#work.done, this.#work.running);
     if (this.#work.openReplicas > 0) {
       this.#forsakenAt = -1;
       return [];
@@ -104,5 +122,11 @@ export class WaitingRoom {
     const details = { backend: name, limit: "replicaWaitMs", mayHaveRun: String(call.sent) };
     const message = `backend "${name}" has no replica that takes requests`;
     return fault("no_replica", message, details, retryAfterMs(awayMs, this.#random()));
+  }
+
+  #isHopeless(call: Call, ahead: number, now: number): boolean {
+    const { done, running, openReplicas } = this.#work;
+    const { size } = this.#queue;
+    return size > 0 && isHopeless(size, openReplicas, this.#load.timeUntilDone(ahead, now, done, running), call.deadline - now);
   }
 }

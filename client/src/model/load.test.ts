@@ -134,6 +134,7 @@ test("a request is done when those ahead have left and it has run as long as req
   const { now, done, inFlight } = world;
   within(world.load.timeFor(100, now, done, inFlight), 500, 0.1);
   within(world.load.timeUntilDone(100, now, done, inFlight), 800, 0.1);
+  expect([world.load.fits(1_000), world.load.fits(350), world.load.fits(-1)]).toEqual([true, false, false]);
 });
 
 test.each([

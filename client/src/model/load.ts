@@ -17,6 +17,9 @@ const RUN_WEIGHT = 0.1;
 /** A mean to which nothing has come for so long is forgotten. */
 const FORGET_MS = 10_000;
 
+/** Part of what is left of a deadline that a request may be expected to take: the rest is for what the estimate does not know. */
+const SURE = 0.8;
+
 /** Measures how many requests a backend ends a millisecond when it has enough to do. */
 export class LoadEstimate {
   /** The running mean; negative: none. */
@@ -75,6 +78,11 @@ export class LoadEstimate {
     return rate > 0 ? ahead / rate : Number.POSITIVE_INFINITY;
   }
 
+  /** Whether a request that starts now would be done in time, by how long requests run. */
+  fits(leftMs: number): boolean {
+    return this.#runsMs <= leftMs * SURE;
+  }
+
   /** When a request behind `ahead` others would be done, in milliseconds from now; null where nothing is known. */
   timeUntilDone(ahead: number, now: number, done: number, inFlight: number): number | null {
     const waits = this.timeFor(ahead, now, done, inFlight);
@@ -105,9 +113,6 @@ export class LoadEstimate {
     return this.#heldDone + (this.#since < 0 ? 0 : done - this.#done);
   }
 }
-
-/** Part of what is left of a deadline that a request may be expected to take: the rest is for what the estimate does not know. */
-const SURE = 0.8;
 
 /**
  * Whether a request would miss its deadline. Never where nothing is known, and never while fewer wait than `probes`: those find
