@@ -30,7 +30,7 @@ export const LIMITS = {
   websocketMessageBytes: 1 * MIB,
   websocketBufferedBytes: 16 * MIB,
   websocketPingMs: 30_000,
-  websocketCloseMs: 5_000,
+  websocketCloseMs: 30_000,
   drainTimeoutMs: 30_000,
   maxDrainTimeoutMs: 3_600_000,
   constructorTimeoutMs: 60_000,

@@ -19,6 +19,9 @@ const router = new Router();
 const state: BridgeState = { draining: false };
 const sockets = new WebSockets();
 
+/** How long before the end of a drain WebSockets that are still open are closed. */
+const SOCKETS_END_MS = 5_000;
+
 async function main(): Promise<void> {
   const listeners = await Listeners.make(
     {
@@ -59,7 +62,7 @@ async function main(): Promise<void> {
     log("info", "draining");
     sockets.drain();
     // Early enough for their callers' answers to the close.
-    setTimeout(() => sockets.close(), Math.max(0, timeoutMs - LIMITS.websocketCloseMs)).unref();
+    setTimeout(() => sockets.close(), Math.max(0, timeoutMs - SOCKETS_END_MS)).unref();
     const late = new Promise<void>((resolve) => setTimeout(resolve, timeoutMs).unref());
     await Promise.race([listeners.drain(), late]);
     feed.close();

@@ -14,6 +14,7 @@ export class WebSockets implements SocketKeeper {
   count = 0;
   readonly #open = new Set<BridgeSocket>();
   readonly #pingMs: number;
+  readonly #closeMs: number;
   readonly #lookMs: number;
   readonly #flush = (): void => {
     const dirty = this.#dirty;
@@ -24,10 +25,11 @@ export class WebSockets implements SocketKeeper {
   #timer: NodeJS.Timeout | null = null;
   #draining = false;
 
-  /** `pingMs`: how often callers are asked whether they are there. */
-  constructor(pingMs: number = LIMITS.websocketPingMs) {
+  /** `pingMs`: how often callers are asked whether they are there. `closeMs`: how long they may take to answer a close. */
+  constructor(pingMs: number = LIMITS.websocketPingMs, closeMs: number = LIMITS.websocketCloseMs) {
     this.#pingMs = pingMs;
-    this.#lookMs = Math.min(LOOK_MS, pingMs);
+    this.#closeMs = closeMs;
+    this.#lookMs = Math.min(LOOK_MS, pingMs, closeMs);
   }
 
   /** Whether one more fits. */
@@ -60,7 +62,7 @@ export class WebSockets implements SocketKeeper {
   }
 
   ending(socket: BridgeSocket): void {
-    socket.dueAt = performance.now() + LIMITS.websocketCloseMs;
+    socket.dueAt = performance.now() + this.#closeMs;
   }
 
   gone(socket: BridgeSocket): void {

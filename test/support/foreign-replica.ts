@@ -4,7 +4,7 @@
 import { readFileSync, rmSync } from "node:fs";
 import { type ServerHttp2Session, type ServerHttp2Stream, createServer } from "node:http2";
 import { AttachRequest, AttachResponse, Boot } from "@headgate/proto/attachment";
-import { HandleRequest, type RequestHead, SessionRequest } from "@headgate/proto/replica";
+import { HandleRequest, type RequestFrame, type RequestHead, SessionRequest } from "@headgate/proto/replica";
 import { openStream } from "@headgate/rpc/stream";
 
 /** One request, and all ways to answer it. */
@@ -16,6 +16,8 @@ export interface Asked {
   readonly connection: ServerHttp2Session;
   /** Resolves when the bridge cancels it. */
   readonly cancelled: Promise<void>;
+  /** Told of its further frames, where it is set. */
+  heard: ((frame: RequestFrame) => void) | null;
 }
 
 /** A gRPC message: its prefix and its bytes. */
@@ -53,9 +55,12 @@ function serve(address: string, behave: (asked: Asked) => void): Promise<void> {
     stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
     stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
     const cancels = new Map<number, () => void>();
+    const open = new Map<number, Asked>();
     const ask = (id: number, head: RequestHead): void => {
       const cancelled = new Promise<void>((resolve) => cancels.set(id, resolve));
-      behave({ id, head, stream, connection: connection as ServerHttp2Session, cancelled });
+      const asked: Asked = { id, head, stream, connection: connection as ServerHttp2Session, cancelled, heard: null };
+      open.set(id, asked);
+      behave(asked);
     };
     const isSession = headers[":path"] === "/headgate.v1.ReplicaService/Session";
     const cut = cutter((message) => {
@@ -64,8 +69,10 @@ function serve(address: string, behave: (asked: Asked) => void): Promise<void> {
         if (head !== undefined) ask(0, head);
         return;
       }
-      for (const { streamId, head, cancel } of SessionRequest.decode(message).frames) {
+      for (const frame of SessionRequest.decode(message).frames) {
+        const { streamId, head, cancel } = frame;
         if (head !== undefined) ask(streamId, head);
+        else open.get(streamId)?.heard?.(frame);
         if (cancel) cancels.get(streamId)?.();
       }
     });
