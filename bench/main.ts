@@ -6,9 +6,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { HeadgateError } from "@headgate/core";
 import type { StartChain } from "./chains/chain.ts";
-import { startEnvoy } from "./chains/envoy.ts";
-import { startBare, startGrpc } from "./chains/node-servers.ts";
-import { startRay } from "./chains/ray.ts";
+import { choose, groupsOf } from "./chains/choose.ts";
 import { type FigurePlan, measureLoad } from "./figure-load.ts";
 import { FIGURE_LOADS } from "./figure-loads.ts";
 import { measureGroup, type Plan } from "./measure.ts";
@@ -39,57 +37,12 @@ const FLAGS = {
 
 class UsageError extends Error {}
 
-/** Why a chain that was asked for by name cannot run. */
-const NEEDS: Readonly<Partial<Record<ChainName, string>>> = {
-  envoy: "Give Envoy's binary with --envoy PATH, or install it with --setup envoy.",
-  ray: "Give a Python that has ray[serve] with --ray-python PATH, or install one with --setup ray.",
-  "ray-haproxy": "Give a Python that has ray[serve] with --ray-python PATH, or install one with --setup ray.",
-};
-
 function read(argv: readonly string[]) {
   try {
     return parseArgs({ args: [...argv], options: FLAGS, allowPositionals: false }).values;
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
-}
-
-/** Every chain whose programs are there. */
-function available(before: string | undefined, envoy: string | undefined, python: string | undefined): Map<ChainName, StartChain> {
-  const chains = new Map<ChainName, StartChain>([
-    ["bare", startBare],
-    // Loaded when it runs: --help, --setup and the other chains do not load the platform.
-    ["headgate", async (site) => (await requestChain(undefined))(site)],
-    ["grpc", startGrpc],
-  ]);
-  if (before !== undefined) chains.set("headgate-before", async (site) => (await requestChain(before))(site));
-  if (envoy !== undefined) chains.set("envoy", startEnvoy(envoy));
-  if (python !== undefined) {
-    chains.set("ray", startRay(python, false));
-    chains.set("ray-haproxy", startRay(python, true));
-  }
-  return chains;
-}
-
-/** Headgate with the app of the loads by wrk: this one, or that of another checkout. */
-async function requestChain(checkout: string | undefined): Promise<StartChain> {
-  const { headgateChain, startOf } = await import("./chains/headgate.ts");
-  const { REQUEST_APP } = await import("./chains/request-app.ts");
-  return headgateChain(REQUEST_APP, checkout === undefined ? undefined : await startOf(checkout));
-}
-
-/** Ray's many processes are never quite idle: each way of it runs in a group of its own, beside bare and Headgate. */
-function groupsOf(chosen: ReadonlyMap<ChainName, StartChain>): Map<string, Map<ChainName, StartChain>> {
-  const isRay = (name: ChainName): boolean => name === "ray" || name === "ray-haproxy";
-  const groups = new Map<string, Map<ChainName, StartChain>>();
-  const main = new Map([...chosen].filter(([name]) => !isRay(name)));
-  // Bare alone says nothing where it runs beside Ray anyway.
-  if (main.size > 1 || main.size === chosen.size) groups.set("main", main);
-  for (const ray of [...chosen].filter(([name]) => isRay(name))) {
-    const beside = [...chosen].filter(([name]) => name === "bare" || name === "headgate");
-    groups.set(`beside ${ray[0]}`, new Map([...beside, ray]));
-  }
-  return groups;
 }
 
 async function run(options: Options, chosen: Map<ChainName, StartChain>, signal: AbortSignal) {
@@ -151,18 +104,14 @@ async function main(): Promise<void> {
   const abort = new AbortController();
   for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => abort.abort());
   const wrk = await wrkVersion(abort.signal);
-  const known = available(
-    options.value.before,
-    envoyBinary(flags.envoy ?? process.env["HEADGATE_BENCH_ENVOY"]),
-    rayPython(flags["ray-python"] ?? process.env["HEADGATE_BENCH_RAY_PYTHON"]),
-  );
-  const chosen = new Map<ChainName, StartChain>();
-  for (const name of options.value.chains ?? known.keys()) {
-    const start = known.get(name);
-    if (start === undefined) throw new UsageError(`The chain "${name}" cannot run. ${NEEDS[name] ?? ""}`);
-    chosen.set(name, start);
-  }
-  const { samples, start, figures } = await run(options.value, chosen, abort.signal);
+  const programs = {
+    before: options.value.before,
+    envoy: envoyBinary(flags.envoy ?? process.env["HEADGATE_BENCH_ENVOY"]),
+    python: rayPython(flags["ray-python"] ?? process.env["HEADGATE_BENCH_RAY_PYTHON"]),
+  };
+  const chosen = choose(options.value.chains, programs);
+  if (!chosen.ok) throw new UsageError(chosen.error);
+  const { samples, start, figures } = await run(options.value, chosen.value, abort.signal);
   const circumstances = {
     date: new Date().toISOString().slice(0, 16),
     machine: `${cpus().length} × ${cpus()[0]?.model.trim() ?? "CPU"}, ${(totalmem() / 1e9).toFixed(0)} GB, Linux ${release()}, ${wrk.split(" [")[0]}`,

@@ -77,6 +77,18 @@ test("a target is met, not met, or not measured", () => {
   expect(seen.get("idle instance, 2 replicas, PSS of all processes")).toBe("not measured");
 });
 
+test("what a change costs is judged where the Headgate before it ran", () => {
+  const samples = [1, 2, 3].flatMap((round) => [
+    sample({ round, chain: "headgate" }, 1000, 11_000),
+    sample({ round, chain: "headgate-before" }, 1000, 10_000),
+  ]);
+  const seen = verdicts(samples, undefined).filter(({ what }) => what.includes("before"));
+  expect(seen.map(({ what, outcome }) => [what, outcome])).toEqual([
+    ["CPU a request to before, small, 64 connections", "not met"],
+    ["requests/s to before, small, 64 connections", "met"],
+  ]);
+});
+
 test("no verdict comes from a trial of few rounds, nor from a run with failing requests", () => {
   expect(outcomes(2).get(RPS)).toBe("too few rounds");
   expect(outcomes(3, 1).get(RPS)).toBe("requests failed");

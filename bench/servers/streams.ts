@@ -1,16 +1,15 @@
-// Server-sent events on bare node:http: the same generator as Headgate's handler, each event one write, waiting when told to.
+// Server-sent events on bare node:http: what Headgate's handler returns, each piece one write, waiting when told to.
 // Usage: node streams.ts PORT; it ends when its standard input does.
 import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import { streamHandler } from "../streams/tokens.ts";
 
 async function answer(target: string, response: ServerResponse): Promise<void> {
-  const events = streamHandler({ url: target });
-  if (events instanceof Response) throw new TypeError("the bare server is asked for events alone");
+  const result = streamHandler({ url: target });
   response.writeHead(200, { "content-type": "text/event-stream" });
-  for await (const event of events) {
+  for await (const piece of result instanceof Response ? (result.body ?? []) : result) {
     if (response.destroyed) return;
-    if (!response.write(event)) await Promise.race([once(response, "drain"), once(response, "close")]);
+    if (!response.write(piece)) await Promise.race([once(response, "drain"), once(response, "close")]);
   }
   response.end();
 }

@@ -49,7 +49,7 @@ const TABLE: FigureTable = {
       limit: 1.05,
     },
   ],
-  note: "The bare server answers the same generator in both cases. “generator” is the load generator's own CPU by elapsed time: it must stay well below 1.",
+  note: "The bare server writes what the same handler returns. “generator” is the load generator's own CPU by elapsed time: it must stay well below 1.",
 };
 
 const APP: HeadgateApp = {
@@ -72,7 +72,7 @@ export function streamsLoad({ before }: FigureLoadSetting): FigureLoad {
 
 async function measure(chain: RunningChain, how: RunHow): Promise<Measured> {
   const events = how.quick ? 20 : EVENTS;
-  const path = how.case === RESPONSE && how.chain !== "bare" ? "/response" : "/stream";
+  const path = how.case === RESPONSE ? "/response" : "/stream";
   const wrong = await isWrong(`${chain.url}${path}?count=5&each=1`, how.signal);
   const asked = {
     port: Number(new URL(chain.url).port),

@@ -20,8 +20,16 @@ export function streamHandler(request: StreamRequest): AsyncIterable<string> | R
     }
   }
   if (!request.url.includes("/response")) return tokens();
-  const bytes = ReadableStream.from(tokens()).pipeThrough(new TextEncoderStream());
-  return new Response(bytes, { headers: { "content-type": "text/event-stream" } });
+  const events = tokens();
+  const encoder = new TextEncoder();
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { value, done } = await events.next();
+      if (done === true) controller.close();
+      else controller.enqueue(encoder.encode(value));
+    },
+  });
+  return new Response(body, { headers: { "content-type": "text/event-stream" } });
 }
 
 /** The whole body of a right answer. */
