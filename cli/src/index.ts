@@ -2,6 +2,7 @@
 export { HeadgateError, batched, handler } from "@headgate/core";
 export type {
   BackendConfig,
+  BatchContext,
   BatchFunction,
   FaultCode,
   Handle,
@@ -14,6 +15,7 @@ export type {
   HandlerRequest,
   Json,
   SendOptions,
+  ServerSentEvent,
 } from "@headgate/core";
 export type {
   Backend,
@@ -24,6 +26,7 @@ export type {
   LogLine,
   ReplicaStatus,
 } from "@headgate/client";
+export { type EventSource, type EventStreamOptions, eventStream } from "./event-stream.ts";
 export type { BackendOptions, BackendUpdate, CallOptions, EndpointOptions, EndpointSummary, Instance } from "./instance.ts";
 export type { HandlerInput } from "./model/handler-input.ts";
 export { type ConnectOptions, type StartOptions, connect, start } from "./start.ts";

@@ -26,6 +26,7 @@ const PATH = "/headgate.v1.ReplicaService/Session";
 const FLUSH_BYTES = 64 * 1024;
 /** Bodies from this size on go out as they are, without being copied into the message. */
 const APART_BYTES = 16 * 1024;
+const NO_TRAILERS: readonly string[] = Object.freeze([]);
 /** Credit is granted again in portions of at least this. */
 const GRANT_BYTES = LIMITS.bodyChunkBytes;
 
@@ -117,9 +118,10 @@ export class Session implements Link, LaneOut {
       const last = call.bodyEnded && pieces.length === 0;
       const bytes = whole ? piece : piece.subarray(0, size);
       if (call.replayable) (call.held ??= []).push(bytes);
-      if (last) writeRequestRest(this.#writer, call.streamId, bytes, true, null, 0, call.trailers);
-      else writeRequestRest(this.#writer, call.streamId, bytes, false, null, 0);
-      if (this.#writer.length > FLUSH_BYTES) this.#send();
+      const apart = bytes.length >= APART_BYTES;
+      writeRequestRest(this.#writer, call.streamId, bytes, last, null, 0, last ? call.trailers : NO_TRAILERS, apart);
+      if (apart) this.#send(bytes);
+      else if (this.#writer.length > FLUSH_BYTES) this.#send();
       if (last) return;
     }
     if (pieces.length > 0) return;

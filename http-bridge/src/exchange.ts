@@ -38,6 +38,8 @@ export class Exchange implements CallSink {
   #received = 0;
   /** Bytes of the answer's body that are still to come by the handler's word; -1: it did not say. */
   #promised = -1;
+  /** Bytes of the answer that its connection has not taken yet. */
+  #untaken = 0;
 
   constructor(to: Responder, method: string, requestId: string, router: Router) {
     this.method = method;
@@ -223,14 +225,21 @@ export class Exchange implements CallSink {
       }
     }
     // The piece is a slice of a message that is not written to again, so that it can wait as it is.
-    if (outgoing.write(piece)) {
+    if (outgoing.write(piece) && this.#untaken === 0) {
       if (call !== null) this.#router.consumed(call, bytes);
-      return;
-    }
+    } else this.#waitForDrain(bytes);
+  }
+
+  /** Gives credit for what waits when all of it is taken, however many pieces that are. */
+  #waitForDrain(bytes: number): void {
+    this.#untaken += bytes;
+    if (this.#untaken > bytes) return;
     this.#to.stalled(true);
-    outgoing.once("drain", () => {
+    this.#to.outgoing.once("drain", () => {
+      const taken = this.#untaken;
+      this.#untaken = 0;
       this.#to.stalled(false);
-      if (call !== null && !this.over) this.#router.consumed(call, bytes);
+      if (this.call !== null && !this.over) this.#router.consumed(this.call, taken);
     });
   }
 }

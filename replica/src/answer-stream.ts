@@ -54,7 +54,6 @@ export class AnswerStream {
   #gathered = false;
   /** Cancelled or failed: what the iterator still gives goes nowhere. */
   #over = false;
-  #returned = false;
 
   constructor(answer: StreamAnswer, out: StreamOut) {
     this.#answer = answer;
@@ -232,21 +231,25 @@ export class AnswerStream {
 
   /** Ends the iterator. A generator that waits for something cannot be interrupted: it ends when it goes on. */
   #stop(): void {
-    const ended = (): void => {
-      this.#returned = true;
-      this.#stopped();
-    };
+    const { pieces } = this.#answer;
+    const ended = (): void => this.#resolve();
+    // Without a return() there is nothing to be told; what it makes at the moment is the last of it.
+    if (typeof pieces.return !== "function") {
+      if (!this.#pulling) ended();
+      return;
+    }
     try {
-      const returned = this.#answer.pieces.return?.();
-      if (typeof returned === "object" && "then" in returned) returned.then(ended, ended);
+      const returned = pieces.return();
+      if ("then" in returned) returned.then(ended, ended);
       else ended();
     } catch {
       ended();
     }
   }
 
+  /** What an iterator without return() made last has come. */
   #stopped(): void {
-    if (this.#returned && !this.#pulling) this.#resolve();
+    if (typeof this.#answer.pieces.return !== "function") this.#resolve();
   }
 }
 

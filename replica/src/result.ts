@@ -56,7 +56,8 @@ export function answerOf(result: unknown): Answer {
   if (typeof result !== "object") return whole(JSON_TYPE, toJson(result));
   const prototype: unknown = Object.getPrototypeOf(result);
   // The usual case first: a plain object or list has none of the forms that are looked for below.
-  if (prototype === Object.prototype || Array.isArray(result)) return whole(JSON_TYPE, toJson(result));
+  if (Array.isArray(result) || (prototype === Object.prototype && !(Symbol.asyncIterator in result)))
+    return whole(JSON_TYPE, toJson(result));
   if (result instanceof Uint8Array) return whole(BYTES, result);
   if (result instanceof Response) return ofResponse(result);
   if (result instanceof ArrayBuffer) return whole(BYTES, new Uint8Array(result));

@@ -220,5 +220,5 @@ export class Runner {
 /** Whether an error is what an aborted signal leads to: its reason, or the AbortError of what was given the signal. */
 function isAbort(error: unknown): boolean {
   if (error instanceof HeadgateError) return error.code === "cancelled" || error.code === "deadline_exceeded";
-  return error instanceof Error && error.name === "AbortError";
+  return typeof error === "object" && error !== null && "name" in error && error.name === "AbortError";
 }

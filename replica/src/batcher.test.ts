@@ -1,0 +1,258 @@
+// Batches in a replica, over a real socket: what comes together, what leaves, and what one request means for the others.
+import { expect, test } from "@jest/globals";
+import type { BatchContext, HandlerRequest } from "@headgate/core";
+import { TestBridge, type TestReplica, startReplica, until } from "./testing/bridge.ts";
+import type { RunnerLimits } from "./runner.ts";
+
+type Call = (requests: readonly HandlerRequest[], batch: BatchContext) => unknown;
+
+/** A replica whose handler takes batches. */
+function serve(call: Call, limits: Partial<RunnerLimits>, more: Readonly<Record<string, Call>> = {}): Promise<TestReplica> {
+  const methods = Object.entries({ handle: call, ...more }).map(([name, each]) => [
+    name,
+    // A runner hands a list of HandlerRequests, and what goes with it, to a handler that accepts batches.
+    (input: unknown, batch?: BatchContext) => each(input as readonly HandlerRequest[], batch as BatchContext),
+  ]);
+  return startReplica(Object.fromEntries(methods), { batches: true, limits });
+}
+
+const sleep = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
+
+test("what comes while a batch runs gathers and leaves when it ends, at most maxBatchSize at a time, one batch after the other", async () => {
+  const sizes: number[] = [];
+  let running = 0;
+  const gates: (() => void)[] = [];
+  await using replica = await serve(
+    async (requests) => {
+      sizes.push(requests.length);
+      expect(++running).toBe(1);
+      await new Promise<void>((done) => gates.push(done));
+      running--;
+      return requests.map(() => "done");
+    },
+    { maxBatchSize: 4, batchWaitTimeoutMs: 0 },
+  );
+  const bridge = new TestBridge(replica.address);
+  bridge.open();
+  await until(() => sizes.length === 1);
+  const ids = Array.from({ length: 9 }, () => bridge.open());
+  await until(() => replica.runner.load.inFlight === 10);
+  for (let batch = 0; batch < 4; batch++) {
+    await until(() => gates.length > batch);
+    gates[batch]?.();
+  }
+  await until(() => ids.every((id) => bridge.text(id) === "done"));
+  expect(sizes).toEqual([1, 4, 4, 1]);
+  bridge.close();
+});
+
+test("as many batches of a method run side by side as maxConcurrentBatches says, and those of another method beside them", async () => {
+  let running = 0;
+  let most = 0;
+  let others = 0;
+  const gate = Promise.withResolvers<void>();
+  const count = async (requests: readonly HandlerRequest[]): Promise<readonly string[]> => {
+    most = Math.max(most, ++running);
+    await gate.promise;
+    running--;
+    return requests.map(() => "done");
+  };
+  await using replica = await serve(
+    count,
+    { maxBatchSize: 2, batchWaitTimeoutMs: 0, maxConcurrentBatches: 3 },
+    {
+      other: (requests) => {
+        others += requests.length;
+        return requests.map(() => "other");
+      },
+    },
+  );
+  const bridge = new TestBridge(replica.address);
+  const ids = Array.from({ length: 12 }, () => bridge.open());
+  await until(() => running === 3);
+  const other = bridge.open({ callMethod: "other" });
+  await until(() => bridge.text(other) === "other");
+  gate.resolve();
+  await until(() => ids.every((id) => bridge.reply(id).ended));
+  expect({ most, others }).toEqual({ most: 3, others: 1 });
+  bridge.close();
+});
+
+test("batches are gathered per method, and no method named is the method handle", async () => {
+  const lists: string[] = [];
+  const note =
+    (name: string): Call =>
+    (requests) => {
+      lists.push(`${name} ${requests.length}`);
+      return requests.map(() => name);
+    };
+  await using replica = await serve(note("handle"), { maxBatchSize: 4, batchWaitTimeoutMs: 10_000 }, { other: note("other") });
+  const bridge = new TestBridge(replica.address);
+  const ids = ["", "other", "handle", "other", "", "other", "handle", "other"].map((callMethod) => bridge.open({ callMethod }));
+  await until(() => ids.every((id) => bridge.reply(id).ended));
+  expect(lists.sort()).toEqual(["handle 4", "other 4"]);
+  bridge.close();
+});
+
+test("a request that is cancelled while it waits leaves its batch, and the handler never sees it", async () => {
+  const seen: string[] = [];
+  const gate = Promise.withResolvers<void>();
+  await using replica = await serve(
+    async (requests) => {
+      seen.push(requests.map(({ requestId }) => requestId).join(" "));
+      await gate.promise;
+      return requests.map(() => "done");
+    },
+    { maxBatchSize: 4, batchWaitTimeoutMs: 0 },
+  );
+  const bridge = new TestBridge(replica.address);
+  bridge.open();
+  await until(() => seen.length === 1);
+  const [a = 0, b = 0, c = 0] = Array.from({ length: 3 }, () => bridge.open());
+  await until(() => replica.runner.load.inFlight === 4);
+  bridge.cancel(b);
+  await until(() => replica.runner.load.inFlight === 3);
+  gate.resolve();
+  await until(() => bridge.reply(a).ended && bridge.reply(c).ended);
+  expect(seen).toEqual(["r-1", "r-2 r-4"]);
+  bridge.close();
+});
+
+test("in a running batch a cancel aborts its own request's signal, and the batch's only when all are gone; the slots stay taken", async () => {
+  const events: string[] = [];
+  const gate = Promise.withResolvers<void>();
+  await using replica = await serve(
+    async (requests, batch) => {
+      for (const request of requests) request.signal.addEventListener("abort", () => events.push(request.requestId));
+      batch.signal.addEventListener("abort", () => events.push("batch"));
+      await gate.promise;
+      return requests.map(() => "done");
+    },
+    { maxBatchSize: 3, batchWaitTimeoutMs: 10_000 },
+  );
+  const bridge = new TestBridge(replica.address);
+  const ids = Array.from({ length: 3 }, () => bridge.open());
+  await until(() => replica.runner.load.inFlight === 3);
+  await sleep(5);
+  const [first = 0, second = 0, third = 0] = ids;
+  bridge.cancel(first);
+  bridge.cancel(second);
+  await until(() => events.length === 2);
+  expect(events).toEqual(["r-1", "r-2"]);
+  bridge.cancel(third);
+  await until(() => events.length === 4);
+  expect(events.slice(2)).toEqual(["r-3", "batch"]);
+  expect(replica.runner.load.inFlight).toBe(3);
+  gate.resolve();
+  await until(() => replica.runner.load.inFlight === 0);
+  expect(bridge.replies.size).toBe(0);
+  bridge.close();
+});
+
+test("one fails alone by an Error or a promise that rejects; a promise, a Response and a stream are results like others", async () => {
+  await using replica = await serve(
+    () => [
+      new Error("no"),
+      Promise.reject(new Error("no")),
+      Promise.resolve("later"),
+      new Response("made", { status: 201 }),
+      (async function* () {
+        yield "a";
+        await sleep(5);
+        yield "b";
+      })(),
+    ],
+    { maxBatchSize: 5, batchWaitTimeoutMs: 10_000 },
+  );
+  const bridge = new TestBridge(replica.address);
+  const ids = Array.from({ length: 5 }, () => bridge.open());
+  await until(() => ids.every((id) => bridge.reply(id).ended));
+  const outcomes = ids.map((id) => bridge.reply(id).fault || `${bridge.reply(id).status} ${bridge.text(id)}`);
+  expect(outcomes).toEqual(["handler_error", "handler_error", "200 later", "201 made", "200 ab"]);
+  expect(replica.logged).toHaveLength(2);
+  bridge.close();
+});
+
+test("a batch whose promises settle late has not ended before they have", async () => {
+  let batches = 0;
+  const gate = Promise.withResolvers<string>();
+  await using replica = await serve(
+    () => {
+      batches++;
+      return [gate.promise];
+    },
+    { maxBatchSize: 1, batchWaitTimeoutMs: 0 },
+  );
+  const bridge = new TestBridge(replica.address);
+  const ids = [bridge.open(), bridge.open()];
+  await until(() => replica.runner.load.inFlight === 2);
+  await sleep(20);
+  expect(batches).toBe(1);
+  gate.resolve("done");
+  await until(() => ids.every((id) => bridge.text(id) === "done"));
+  expect(batches).toBe(2);
+  bridge.close();
+});
+
+test("what waits leaves at once where no other request can come: the replica is full, or drains", async () => {
+  const sizes: number[] = [];
+  await using replica = await serve(
+    (requests) => {
+      sizes.push(requests.length);
+      return requests.map(() => "done");
+    },
+    { maxBatchSize: 8, batchWaitTimeoutMs: 60_000, maxConcurrentQueries: 3 },
+  );
+  const bridge = new TestBridge(replica.address);
+  const full = Array.from({ length: 3 }, () => bridge.open());
+  await until(() => full.every((id) => bridge.reply(id).ended));
+  const last = bridge.open();
+  await until(() => replica.runner.load.inFlight === 1);
+  await replica.runner.drain();
+  await until(() => bridge.text(last) === "done");
+  expect(sizes).toEqual([3, 1]);
+  bridge.close();
+});
+
+test("without maxBatchSize lists of one run side by side", async () => {
+  let running = 0;
+  const gate = Promise.withResolvers<void>();
+  await using replica = await serve(
+    async (requests) => {
+      running++;
+      await gate.promise;
+      return requests.map(() => requests.length);
+    },
+    { maxBatchSize: null },
+  );
+  const bridge = new TestBridge(replica.address);
+  const ids = Array.from({ length: 5 }, () => bridge.open());
+  await until(() => running === 5);
+  gate.resolve();
+  await until(() => ids.every((id) => bridge.text(id) === "1"));
+  bridge.close();
+});
+
+test("a handler that keeps the event loop busy answers each batch before the next, and later ones take what came meanwhile", async () => {
+  const sizes: number[] = [];
+  const answered: number[] = [];
+  await using replica = await serve(
+    (requests) => {
+      sizes.push(requests.length);
+      const end = performance.now() + 20;
+      while (performance.now() < end);
+      return requests.map(() => "done");
+    },
+    { maxBatchSize: 8, batchWaitTimeoutMs: 0 },
+  );
+  const bridge = new TestBridge(replica.address);
+  const ids = Array.from({ length: 20 }, () => bridge.open());
+  const note = setInterval(() => answered.push(ids.filter((id) => bridge.reply(id).ended).length), 1);
+  await until(() => ids.every((id) => bridge.reply(id).ended));
+  clearInterval(note);
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(20);
+  expect(Math.max(...sizes)).toBeLessThanOrEqual(8);
+  // The replica runs in this process: the test's own turns show that answers came between batches.
+  expect(new Set(answered).size).toBeGreaterThan(1);
+  bridge.close();
+});
