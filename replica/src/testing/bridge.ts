@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { DEFAULT_BACKEND_CONFIG, type HandlerRequest } from "@headgate/core";
 import { type CancelReason, HeaderMemo, WireWriter, readSessionResponse, writeRequestOpen, writeRequestRest } from "@headgate/proto/wire";
 import { type GrpcStream, openStream } from "@headgate/rpc/stream";
+import { Composition } from "../compose.ts";
 import type { HandlerMethod } from "../handler.ts";
 import { Runner, type RunnerLimits } from "../runner.ts";
 import { serveReplica } from "../server.ts";
@@ -152,6 +153,7 @@ export async function startReplica(
     },
     { ...DEFAULT_BACKEND_CONFIG, maxConcurrentQueries: 10_000, ...limits },
     { info: () => undefined, error: () => undefined, exception: (_msg, _id, error) => logged.push(error) },
+    new Composition({ controlAddress: "", routingToken: "", backend: "test" }),
   );
   const address = `unix:${join(directory, "r.sock")}`;
   const server = await serveReplica(address, runner);
