@@ -16,6 +16,9 @@ export type {
   Json,
   SendOptions,
   ServerSentEvent,
+  WebSocketAcceptOptions,
+  WebSocketClose,
+  WebSocketConnection,
 } from "@headgate/core";
 export type {
   Backend,
