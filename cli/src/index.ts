@@ -1,9 +1,11 @@
 // The API of Headgate: start or connect to an instance, and what authors of handlers need.
 export { HeadgateError, batched, handler } from "@headgate/core";
 export type {
+  AffinityInput,
   BackendConfig,
   BatchContext,
   BatchFunction,
+  CorsInput,
   FaultCode,
   Handle,
   HandleOptions,
@@ -14,6 +16,7 @@ export type {
   HandlerReference,
   HandlerRequest,
   Json,
+  MatchRuleInput,
   SendOptions,
   ServerSentEvent,
   WebSocketAcceptOptions,
@@ -25,6 +28,7 @@ export type {
   BridgeStatus,
   Endpoint,
   EndpointChange,
+  EndpointSettings,
   InstanceStatus,
   LogLine,
   ReplicaStatus,

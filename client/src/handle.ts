@@ -1,6 +1,7 @@
 // A handle as it is held: an endpoint's name and a way to send requests to it. Small and apart from all that sends them, so that a process
 // can hand handles out and load the rest with the first request.
 
+import { HeadgateError, parseShardKey } from "@headgate/core";
 import type { Handle, HandleMethods, HandleOptions, Handles, SendOptions } from "@headgate/core";
 
 /** What a handle is bound to. */
@@ -28,6 +29,12 @@ export function handlesOf(way: CallWay): Handles["handle"] {
   return (endpoint: string, options?: HandleOptions): Handle => new EndpointHandle(way, endpoint, options);
 }
 
+function checkedKey(shardKey: unknown): string {
+  const key = parseShardKey(shardKey);
+  if (key.ok) return key.value;
+  throw new HeadgateError(key.error);
+}
+
 /** A handle that knows nothing of its handler's type: the compiler alone does. */
 class EndpointHandle implements Handle {
   readonly #way: CallWay;
@@ -36,7 +43,7 @@ class EndpointHandle implements Handle {
 
   constructor(way: CallWay, endpoint: string, { method = "", shardKey }: HandleOptions = {}) {
     this.#way = way;
-    this.#target = { endpoint, method, shardKey: shardKey ?? null };
+    this.#target = { endpoint, method, shardKey: shardKey === undefined ? null : checkedKey(shardKey) };
   }
 
   call(body?: unknown, options: SendOptions = NO_OPTIONS): Promise<unknown> {

@@ -7,7 +7,7 @@ import type { HandlerRequest } from "./handler.ts";
 export interface HandleOptions {
   /** Method of the class to call; default "handle". */
   readonly method?: string;
-  /** Requests with the same key go to the same backend. */
+  /** Requests with the same key go to the same backend. 1 to 256 bytes. */
   readonly shardKey?: string;
 }
 

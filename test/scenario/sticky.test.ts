@@ -150,6 +150,14 @@ test("a handle's key leads to the same backend", async () => {
   }
 });
 
+test("a handle's key that cannot be one is refused where the handle is made", () => {
+  for (const shardKey of ["", "x".repeat(257)]) {
+    expect(() => serve.handle("ab", { shardKey })).toThrow(
+      expect.objectContaining({ code: "invalid_argument", details: { field: "shardKey", limit: "shardKeyBytes" } }),
+    );
+  }
+});
+
 test("whichBackend says what is wrong with an endpoint or key that cannot be", async () => {
   await expect(serve.whichBackend("nowhere", "k")).rejects.toMatchObject({ code: "endpoint_not_found" });
   await expect(serve.whichBackend("ab", "")).rejects.toMatchObject({ code: "invalid_argument", details: { field: "shardKey" } });

@@ -1,7 +1,7 @@
 // Traffic: how an endpoint's requests are split over backends, and that a split is replaced whole or not at all.
 
 import { afterAll, expect, test } from "@jest/globals";
-import { startInstance } from "../support/instance.ts";
+import { openSocket, startInstance, waitFor } from "../support/instance.ts";
 
 const instance = await startInstance();
 afterAll(() => instance[Symbol.asyncDispose]());
@@ -106,6 +106,22 @@ test("no request is lost while the split changes under load", async () => {
   await Promise.all(callers);
   expect(statuses.length).toBeGreaterThan(0);
   expect(statuses.filter((status) => status !== 200)).toEqual([]);
+});
+
+test("a request whose body is still on its way when its backend leaves the split goes by the split of then", async () => {
+  await serve.createEndpoint("late", { backend: "a", route: "/late", methods: ["POST"] });
+  const socket = await openSocket(serve.httpUrl);
+  let seen = "";
+  socket.on("data", (piece: Buffer) => (seen += piece.toString("latin1")));
+  socket.write("POST /late HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n");
+  await waitFor("the bridge's word that it has the head", () => seen.includes("100 Continue"));
+  await serve.setTraffic("late", { b: 1 });
+  // The endpoints of other tests use it too.
+  await serve.setTraffic("split", { b: 1 });
+  socket.write("body");
+  await waitFor("the answer", () => /HTTP\/1\.1 200[^]*\r\n\r\nb$/.test(seen));
+  socket.destroy();
+  await serve.deleteEndpoint("late");
 });
 
 test("the requests of a backend go to all its replicas", async () => {
