@@ -21,6 +21,12 @@ export const GATE_FILES: Readonly<Record<string, string>> = {
       }
       return "passed " + name;
     }
+    /** The same for a GET; of a POST the body's length and its letters in order. */
+    export async function intake(request: Request): Promise<string> {
+      if (request.method === "GET") return gate(request);
+      const text = await request.text();
+      return text.length + " " + text.replace(/(.)\\1+/g, "$1");
+    }
   `,
 };
 

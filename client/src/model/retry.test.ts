@@ -1,5 +1,6 @@
 // When a request that lost its replica is sent again, and the budget that keeps retries from piling up.
 import { expect, test } from "@jest/globals";
+import fc from "fast-check";
 import { type FailedAttempt, FULL_BUDGET, deposit, mayRetry, withdraw } from "./retry.ts";
 
 const attempt = (changes: Partial<FailedAttempt>): FailedAttempt => ({
@@ -26,6 +27,44 @@ test.each([
   ["a GET that was tried twice", { method: "GET", retries: 1 }, false],
 ] as const)("%s: %j, sent again: %s", (_name, changes, wanted) => {
   expect(mayRetry(attempt(changes))).toBe(wanted);
+});
+
+test("whatever happened: once at most, never after any of the answer, never where it may have run and must not twice", () => {
+  const any = fc.record({
+    method: fc.constantFrom("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE", "POST", "PATCH", "CONNECT", "get", ""),
+    sent: fc.boolean(),
+    replayable: fc.boolean(),
+    answered: fc.boolean(),
+    retries: fc.nat(3),
+  });
+  fc.assert(
+    fc.property(any, (happened) => {
+      if (!mayRetry(happened)) return;
+      expect(happened).toMatchObject({ answered: false, replayable: true, retries: 0 });
+      if (happened.sent) expect(["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"]).toContain(happened.method);
+    }),
+  );
+});
+
+test("however requests and retries come, there are never more retries than the share of requests and what was saved", () => {
+  fc.assert(
+    fc.property(fc.array(fc.record({ requests: fc.nat(50), lost: fc.nat(50) }), { maxLength: 100 }), fc.nat(100), (waves, percent) => {
+      let budget = FULL_BUDGET;
+      let requests = 0;
+      let retries = 0;
+      for (const wave of waves) {
+        requests += wave.requests;
+        budget = deposit(budget, wave.requests, percent);
+        for (let i = 0; i < wave.lost; i++) {
+          const left = withdraw(budget);
+          if (left === null) break;
+          budget = left;
+          retries++;
+        }
+        expect(retries).toBeLessThanOrEqual((requests * percent) / 100 + 100);
+      }
+    }),
+  );
 });
 
 test("with the budget spent, one request in five may be sent again at 20 %", () => {
