@@ -10,6 +10,7 @@ import { faultOfAnswer, fieldOf, resultOf } from "./model/result-value.ts";
 import { type StreamedBody, type WholeBody, bodyOf, bodyTooLarge, chunksOf, typeOfPiece } from "./outgoing-body.ts";
 import { bounded, overAlready } from "./bounded.ts";
 import { type Answer, OutgoingCall, failureOf } from "./outgoing-call.ts";
+import { brokenContract } from "./replica-words.ts";
 import type { LiveEndpoint, Router } from "./router.ts";
 
 /** A router that is fed with tables. */
@@ -187,7 +188,12 @@ function invalid(field: string, message: string): HeadgateError {
 /** An answer as a web-standard Response. */
 function responseOf({ status, headers, body }: Answer): Response {
   const fields = new Headers();
-  for (let i = 0; i + 1 < headers.length; i += 2) fields.append(headers[i] ?? "", headers[i + 1] ?? "");
+  try {
+    for (let i = 0; i + 1 < headers.length; i += 2) fields.append(headers[i] ?? "", headers[i + 1] ?? "");
+  } catch (cause) {
+    body.cancel();
+    throw new HeadgateError(brokenContract("answered with a header field that cannot be read"), { cause });
+  }
   const empty = status === 204 || status === 304 || status === 205;
   if (empty) body.cancel();
   return new Response(empty ? null : body.stream(), { status, headers: fields });

@@ -201,12 +201,30 @@ test.each(CASES)("over %s, %s: the caller sees %s, and nobody else notices", asy
   }
 });
 
+test.each(["session", "unary"])("a handle gets an error with a code for what cannot be read, over %s", async (kind) => {
+  const handle = serve.handle(kind);
+  for (const way of [
+    "no-protobuf",
+    "status-0",
+    "name-with-line-end",
+    "value-with-nul",
+    "fields-10000",
+    "fault-unknown",
+    "head-and-fault",
+  ]) {
+    const outcome = await handle.send(undefined, { path: `/${kind}/${way}` }).catch((error: unknown) => error);
+    expect(outcome).toMatchObject({ name: "HeadgateError", code: "replica_protocol", details: { mayHaveRun: "true" } });
+  }
+  expect(await (await handle.send(undefined, { path: `/${kind}/fine` })).text()).toBe("fine");
+});
+
 test("a POST that a broken replica may have run is not sent again, and its caller is told so", async () => {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   try {
     for (const way of ["no-protobuf", "connection-closed", "status-0"]) {
       const seen = await ask(agent, `/session/${way}`, "POST");
       expect(outcomeOf(seen)).toBe("502");
+      expect(JSON.parse(seen.body)).toMatchObject({ mayHaveRun: true });
     }
   } finally {
     agent.destroy();
