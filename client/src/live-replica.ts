@@ -1,7 +1,7 @@
 // One replica as this process sees it: its link, made anew with back-off while the replica is in the table, how busy it is, and
 // whether it is given requests. Out of the picker the moment its connection closes. No queue, and no choice between replicas.
 
-import { type Fault, LIMITS } from "@headgate/core";
+import { type Fault, LIMITS, type Transport } from "@headgate/core";
 import type { Call } from "./call.ts";
 import type { Link, LinkEvents } from "./link.ts";
 import { HEALTHY, type Health, type HealthEvent, isIn, nextHealth } from "./model/health.ts";
@@ -48,7 +48,7 @@ export interface ReplicaEvents {
 export class LiveReplica implements Candidate, LinkEvents {
   readonly id: string;
   readonly address: string;
-  readonly #session: boolean;
+  readonly #transport: Transport;
   readonly #events: ReplicaEvents;
   inFlight = 0;
   most: number;
@@ -77,7 +77,7 @@ export class LiveReplica implements Candidate, LinkEvents {
   constructor(replica: TableReplica, limit: number, events: ReplicaEvents) {
     this.id = replica.id;
     this.address = replica.address;
-    this.#session = replica.session;
+    this.#transport = replica.transport;
     this.#limit = limit;
     this.most = limit;
     this.#events = events;
@@ -233,7 +233,8 @@ export class LiveReplica implements Candidate, LinkEvents {
   #connect(): void {
     this.#timer = null;
     if (this.#leaving) return;
-    this.link = this.#session ? new Session(this.address, this) : new UnaryLink(this.address, this);
+    const transport = this.#transport;
+    this.link = transport === "unary" ? new UnaryLink(this.address, this) : new Session(this.address, transport === "direct", this);
   }
 
   #reopen(): void {

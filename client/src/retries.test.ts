@@ -107,7 +107,7 @@ function newRouter(): Router {
   const router = new Router();
   const endpoint = parseEndpointSpec({ name: "e", route: "/", traffic: [{ backend: "b", weight: 1 }], shadows: [] });
   if (!endpoint.ok) throw new Error(endpoint.error.message);
-  const replicas = ["a", "b"].map((id) => ({ id, address: `unix:${join(folder, id)}`, session: true }));
+  const replicas = ["a", "b"].map((id) => ({ id, address: `unix:${join(folder, id)}`, transport: "session" as const }));
   const backend = { name: "b", maxConcurrentQueries: 1_000, maxQueuedRequests: 10_000, replicas };
   const table = { epoch: "e", sequence: 1n, revision: 1n, endpoints: [endpoint.value], backends: [backend] };
   expect(router.apply(table)).toBe("in_force");

@@ -1,7 +1,7 @@
 // The receiver's side of RoutingService.WatchRouting: tables in, acknowledgements out, the stream made anew when it breaks.
 // What a table means is the router's matter; while there is no controller the last table stays in force.
 
-import { LIMITS, type Refusal, type Result, err, fault } from "@headgate/core";
+import { LIMITS, type Refusal, type Result, err, fault, transportOf } from "@headgate/core";
 import * as pb from "@headgate/proto/routing";
 import { endpointSpecFromProto } from "@headgate/rpc/convert-endpoint";
 import { type GrpcStream, openStream } from "@headgate/rpc/stream";
@@ -150,7 +150,7 @@ function tableFromProto(message: pb.RoutingTable): Result<RoutingTable, Refusal>
         name: backend.name,
         maxConcurrentQueries: backend.maxConcurrentQueries,
         maxQueuedRequests: backend.maxQueuedRequests,
-        replicas: backend.replicas.map(({ id, address, session }) => ({ id, address, session })),
+        replicas: backend.replicas.map(({ id, address, ...serves }) => ({ id, address, transport: transportOf(serves) })),
       })),
     },
   };

@@ -43,12 +43,13 @@ export class Session implements Link, LaneOut {
   #mark = -1;
   #ended = false;
 
-  constructor(address: string, events: LinkEvents) {
+  /** `direct`: without HTTP/2 around the stream. */
+  constructor(address: string, direct: boolean, events: LinkEvents) {
     this.#events = events;
     this.#answers = new SessionAnswers(this.#calls, this, events);
     this.#stream = openStream(
       address,
-      { path: PATH },
+      { path: PATH, direct },
       {
         open: () => {
           // The first ping tells whether the replica knows of them.
@@ -188,8 +189,7 @@ export class Session implements Link, LaneOut {
     if (this.#mark < 0 || this.#ended) return;
     this.#writer.closeGrpc(this.#mark, apart?.length ?? 0);
     this.#mark = -1;
-    this.#stream.sendPrefixed(this.#writer.take());
-    if (apart !== null) this.#stream.sendPrefixed(apart);
+    this.#stream.sendPrefixed(this.#writer.take(), apart);
   }
 
   #end(broken: boolean): void {

@@ -1,6 +1,6 @@
 // AttachmentService: replicas join, say how they are, and hear what to do. Each message becomes one event; nothing is decided here.
 
-import { HeadgateError, fault } from "@headgate/core";
+import { HeadgateError, fault, transportOf } from "@headgate/core";
 import type { AttachRequest, AttachResponse, AttachmentServiceImplementation } from "@headgate/proto/attachment";
 import type { Cluster } from "./cluster.ts";
 import type { ReplicaEvent } from "./model/observed.ts";
@@ -67,10 +67,10 @@ function join(cluster: Cluster, kind: NonNullable<AttachRequest["kind"]>, outbox
 function readyEvent(
   cluster: Cluster,
   id: string,
-  { session, acceptsBatches }: { readonly session: boolean; readonly acceptsBatches: boolean },
+  ready: { readonly session: boolean; readonly direct: boolean; readonly acceptsBatches: boolean },
 ): ReplicaEvent {
   const configured = cluster.pool.entries.get(id)?.record.revision ?? 0;
-  return { kind: "ready", session, acceptsBatches, configured };
+  return { kind: "ready", transport: transportOf(ready), acceptsBatches: ready.acceptsBatches, configured };
 }
 
 function hear(cluster: Cluster, id: string, kind: NonNullable<AttachRequest["kind"]>): void {

@@ -97,7 +97,8 @@ async function replica(spec: LaunchSpec, pid: number, signal: AbortSignal): Prom
           out.close();
           break;
         }
-        if (!source.includes("hangs")) say({ $case: "ready", value: { session: true, acceptsBatches: false, methods: ["handle"] } });
+        if (!source.includes("hangs"))
+          say({ $case: "ready", value: { session: true, direct: false, acceptsBatches: false, methods: ["handle"] } });
         break;
       case "configure": {
         const bad = kind.value.reconfigure && JSON.stringify(kind.value.userConfig).includes("bad");

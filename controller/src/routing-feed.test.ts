@@ -12,7 +12,7 @@ const table = (revision: number, ...ids: readonly string[]): Projection => ({
       name: "b",
       maxConcurrentQueries: 1,
       maxQueuedRequests: 1,
-      replicas: ids.map((id) => ({ id, address: `unix:/${id}`, session: true })),
+      replicas: ids.map((id) => ({ id, address: `unix:/${id}`, transport: "session" })),
     },
   ],
 });

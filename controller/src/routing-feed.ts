@@ -1,7 +1,7 @@
 // The feed of routing tables: numbers each new table, hands the newest one to every receiver, and knows which table each
 // bridge runs. What a table says is model/routing.ts's matter; which bridges there are, bridges.ts's.
 
-import type { WatchRoutingResponse } from "@headgate/proto/routing";
+import type { RoutedReplica, WatchRoutingResponse } from "@headgate/proto/routing";
 import { endpointSpecToProto } from "@headgate/rpc";
 import type { RoutingView } from "./model/plan.ts";
 import { type Projection, replicaIds } from "./model/routing.ts";
@@ -66,7 +66,7 @@ export class RoutingFeed implements RoutingView {
           sequence: this.#sequence,
           revision: BigInt(projection.revision),
           endpoints: projection.endpoints.map(endpointSpecToProto),
-          backends: projection.backends.map((backend) => ({ ...backend, replicas: backend.replicas.map((replica) => ({ ...replica })) })),
+          backends: projection.backends.map((backend) => ({ ...backend, replicas: backend.replicas.map(replicaToProto) })),
         },
       },
     };
@@ -158,4 +158,8 @@ export class RoutingFeed implements RoutingView {
     }
     this.#tables = this.#tables.filter((table) => table.sequence >= oldest).slice(-1_000);
   }
+}
+
+function replicaToProto({ id, address, transport }: Projection["backends"][number]["replicas"][number]): RoutedReplica {
+  return { id, address, session: transport !== "unary", direct: transport === "direct" };
 }

@@ -16,4 +16,5 @@ export * from "./route.ts";
 export * from "./steering.ts";
 export * from "./text.ts";
 export * from "./trailers.ts";
+export * from "./transport.ts";
 export * from "./websocket.ts";

@@ -61,7 +61,7 @@ async function main(): Promise<void> {
   const { controlAddress, routingToken } = boot;
   runner = new Runner(handler, spec.value.config, log, new Composition({ controlAddress, routingToken, backend: spec.value.name }));
   server = await serveReplica(boot.listenAddress, runner);
-  attachment.ready({ session: true, acceptsBatches: handler.acceptsBatches, methods: [...handler.methods] });
+  attachment.ready({ session: true, direct: true, acceptsBatches: handler.acceptsBatches, methods: [...handler.methods] });
   log.info("ready");
 }
 

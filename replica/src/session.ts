@@ -228,7 +228,6 @@ export class ReplicaSession implements CallHandler, RequestFrames, Sender {
     if (this.#mark < 0) return;
     this.#writer.closeGrpc(this.#mark, apart?.length ?? 0);
     this.#mark = -1;
-    this.#stream.sendPrefixed(this.#writer.take());
-    if (apart !== null) this.#stream.sendPrefixed(apart);
+    this.#stream.sendPrefixed(this.#writer.take(), apart);
   }
 }

@@ -4,19 +4,27 @@
 import { LIMITS, fault, HeadgateError } from "@headgate/core";
 
 const PREFIX = 5;
+/** Flag of a message that holds trailers. */
+const TRAILERS = 0x80;
 
 /** Cuts chunks into messages. One for each direction of a stream. */
 export class MessageSplitter {
   readonly #onMessage: (message: Buffer) => void;
   readonly #maxBytes: number;
+  readonly #onTrailers: ((bytes: Buffer) => void) | null;
   #held: Buffer[] = [];
   #heldBytes = 0;
   #wanted = 0;
 
-  /** `maxBytes` bounds one message. */
-  constructor(onMessage: (message: Buffer) => void, maxBytes: number = LIMITS.grpcMessageBytes) {
+  /** `maxBytes` bounds one message; `onTrailers` takes messages whose flag is 0x80, which are refused without it. */
+  constructor(
+    onMessage: (message: Buffer) => void,
+    maxBytes: number = LIMITS.grpcMessageBytes,
+    onTrailers: ((bytes: Buffer) => void) | null = null,
+  ) {
     this.#onMessage = onMessage;
     this.#maxBytes = maxBytes;
+    this.#onTrailers = onTrailers;
   }
 
   /** Whether a message has begun and not ended. */
@@ -38,13 +46,16 @@ export class MessageSplitter {
     let at = 0;
     while (bytes.length - at >= PREFIX) {
       const length = bytes.readUInt32BE(at + 1);
-      if (bytes[at] !== 0) throw broken("a message is compressed, which was not agreed on");
+      const flag = bytes[at];
+      if (flag !== 0 && (flag !== TRAILERS || this.#onTrailers === null)) throw broken("a message is compressed, which was not agreed on");
       if (length > this.#maxBytes) throw broken(`a message of ${length} bytes is over the limit of ${this.#maxBytes} (grpcMessageBytes)`);
       if (bytes.length - at - PREFIX < length) {
         this.#hold(bytes, at, PREFIX + length);
         return;
       }
-      this.#onMessage(bytes.subarray(at + PREFIX, at + PREFIX + length));
+      const message = bytes.subarray(at + PREFIX, at + PREFIX + length);
+      if (flag === 0) this.#onMessage(message);
+      else this.#onTrailers?.(message);
       at += PREFIX + length;
     }
     if (at < bytes.length) this.#hold(bytes, at, PREFIX);

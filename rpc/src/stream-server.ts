@@ -1,8 +1,10 @@
 // The server's side of stream.ts: gRPC methods straight on node:http2, for replicas. Anything that is not gRPC is refused.
 
-import { type Http2Server, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream, createServer } from "node:http2";
+import { type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream, createServer as createHttp2Server } from "node:http2";
+import { type Server, type Socket, createServer } from "node:net";
 import { FAULTS, type Fault, GrpcStatus, HeadgateError, LIMITS, fault } from "@headgate/core";
 import { Fault as FaultMessage } from "@headgate/proto/fault";
+import { DIRECT_LINE_BYTES, DIRECT_PREFACE, DirectCall } from "./direct.ts";
 import { faultToProto } from "./fault-codec.ts";
 import { MessageSplitter, prefixed } from "./splitter.ts";
 import { STREAM_WINDOW_BYTES } from "./stream.ts";
@@ -14,8 +16,8 @@ export interface ServerCall {
   readonly timeoutMs: number;
   /** Sends a message. */
   send(message: Uint8Array): boolean;
-  /** Sends bytes that are messages with their prefixes already. */
-  sendPrefixed(bytes: Uint8Array): boolean;
+  /** Sends bytes that are messages with their prefixes already, and `behind` right after them. */
+  sendPrefixed(bytes: Uint8Array, behind?: Uint8Array | null): boolean;
   /** Ends the call: with status OK, or with a fault. */
   end(error: Fault | null): void;
 }
@@ -24,7 +26,7 @@ export interface ServerCall {
 export interface CallHandler {
   /** A message. Throwing ends the call with that error. */
   message(message: Buffer): void;
-  /** The caller sends nothing more. */
+  /** The caller sends nothing more, or is gone: without HTTP/2 the two look alike until the call is ended. */
   halfClosed(): void;
   /** The call is over, whoever ended it. Exactly once. */
   closed(): void;
@@ -45,24 +47,41 @@ export interface StreamServer {
 
 /** Serves methods at "unix:PATH" or "HOST:PORT". Resolves when it listens. */
 export function serveStreams(address: string, methods: Methods): Promise<StreamServer> {
-  const server = createServer({
+  const http2 = createHttp2Server({
     settings: { initialWindowSize: STREAM_WINDOW_BYTES, maxConcurrentStreams: LIMITS.sessionStreams },
     maxSessionMemory: 256,
   });
-  const sessions = new Set<ServerHttp2Session>();
-  server.on("session", (session) => {
-    sessions.add(session);
+  const connections = new Set<{ destroy(): void; once(event: "close", listener: () => void): unknown }>();
+  http2.on("session", (session: ServerHttp2Session) => {
+    connections.add(session);
     session.setLocalWindowSize(STREAM_WINDOW_BYTES);
     session.on("error", () => session.destroy());
-    session.on("close", () => sessions.delete(session));
+    session.on("close", () => connections.delete(session));
   });
-  server.on("sessionError", () => undefined);
+  http2.on("sessionError", () => undefined);
   const ends = new Set<() => void>();
-  server.on("stream", (stream, headers) => {
+  http2.on("stream", (stream, headers) => {
     // A server's streams are ServerHttp2Streams; the event's type does not say so.
     const end = serve(stream as ServerHttp2Stream, headers, methods);
     ends.add(end);
     stream.once("close", () => ends.delete(end));
+  });
+  // A caller that has said all may still wait for the answer.
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on("error", () => socket.destroy());
+    socket.setNoDelay(true);
+    byFirstBytes(socket, {
+      http2: () => void http2.emit("connection", socket),
+      direct: (path, rest) => {
+        const end = serveDirect(socket, path, rest, methods);
+        connections.add(socket);
+        ends.add(end);
+        socket.once("close", () => {
+          connections.delete(socket);
+          ends.delete(end);
+        });
+      },
+    });
   });
   return listen(server, address).then(() => ({
     closeListener: () => void server.close(),
@@ -70,17 +89,69 @@ export function serveStreams(address: string, methods: Methods): Promise<StreamS
       server.close();
       for (const end of [...ends]) end();
       // A caller closes its connection when it has read its call's end: what was sent before is read by then.
-      const left = [...sessions].map((session) => new Promise<void>((resolve) => session.once("close", resolve)));
+      const left = [...connections].map((connection) => new Promise<void>((resolve) => connection.once("close", resolve)));
       await Promise.race([Promise.all(left), new Promise((resolve) => setTimeout(resolve, withinMs).unref())]);
     },
     destroy: () => {
       server.close();
-      for (const session of sessions) session.destroy();
+      for (const connection of connections) connection.destroy();
     },
   }));
 }
 
-function listen(server: Http2Server, address: string): Promise<void> {
+/** Tells a connection's kind by what it says first. */
+function byFirstBytes(socket: Socket, kinds: { readonly http2: () => void; readonly direct: (path: string, rest: Buffer) => void }): void {
+  const late = setTimeout(() => socket.destroy(), LIMITS.headerTimeoutMs);
+  socket.once("close", () => clearTimeout(late));
+  let seen: Buffer = Buffer.alloc(0);
+  const look = (): void => {
+    const chunk: Buffer | null = socket.read();
+    if (chunk === null) return;
+    seen = seen.length === 0 ? chunk : Buffer.concat([seen, chunk]);
+    const isDirect = seen.toString("latin1", 0, DIRECT_PREFACE.length) === DIRECT_PREFACE.slice(0, seen.length);
+    const line = isDirect ? seen.indexOf(0x0a) : -1;
+    if (isDirect && line < 0) {
+      if (seen.length > DIRECT_LINE_BYTES) socket.destroy();
+      return;
+    }
+    socket.off("readable", look);
+    clearTimeout(late);
+    if (isDirect) kinds.direct(seen.toString("latin1", DIRECT_PREFACE.length, line), seen.subarray(line + 1));
+    else {
+      socket.unshift(seen);
+      kinds.http2();
+    }
+  };
+  socket.on("readable", look);
+}
+
+function serveDirect(socket: Socket, path: string, rest: Buffer, methods: Methods): () => void {
+  // The bytes behind the first line are read like all that follow.
+  if (rest.length > 0) socket.unshift(rest);
+  const end = (error: Fault | null): void => call.end(error === null ? { "grpc-status": "0" } : trailersOf(error));
+  const call: DirectCall = new DirectCall(socket, undefined, {
+    message: (message) => handler?.message(message),
+    broken: (error) => end(faultOf(error)),
+    trailers: () => end(fault("replica_protocol", "a caller sends no trailers")),
+  });
+  const method = Object.hasOwn(methods, path) ? methods[path] : undefined;
+  const handler = method?.({
+    timeoutMs: 0,
+    send: (message) => call.send(message),
+    sendPrefixed: (bytes, behind) => call.sendPrefixed(bytes, behind),
+    end,
+  });
+  if (handler === undefined) end(fault("method_not_declared", `there is no gRPC method ${path.slice(0, 200)} here`));
+  socket.on("end", () => handler?.halfClosed());
+  socket.on("close", () => handler?.closed());
+  return () => end(null);
+}
+
+function faultOf(error: unknown): Fault {
+  return error instanceof HeadgateError ? fault(error.code, error.message) : fault("replica_protocol", String(error));
+}
+
+function listen(server: Server, address: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     const done = (): void => {
@@ -130,7 +201,11 @@ function serve(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, methods:
   const handler = method({
     timeoutMs,
     send: (message) => !ended && !stream.destroyed && stream.write(prefixed(message)),
-    sendPrefixed: (bytes) => !ended && !stream.destroyed && stream.write(bytes),
+    sendPrefixed: (bytes, behind = null) => {
+      if (ended || stream.destroyed) return false;
+      const more = stream.write(bytes);
+      return behind === null ? more : stream.write(behind);
+    },
     end,
   });
   const splitter = new MessageSplitter((message) => {
@@ -141,7 +216,7 @@ function serve(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, methods:
     try {
       splitter.push(chunk);
     } catch (error) {
-      end(error instanceof HeadgateError ? fault(error.code, error.message) : fault("replica_protocol", String(error)));
+      end(faultOf(error));
     }
   });
   stream.on("end", () => handler.halfClosed());

@@ -6,6 +6,7 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:h
 import { type Socket, connect as connectSocket } from "node:net";
 import { type Fault, HeadgateError, fault } from "@headgate/core";
 import { Fault as FaultMessage } from "@headgate/proto/fault";
+import { DIRECT_PREFACE, DirectCall, parseTrailers } from "./direct.ts";
 import { faultFromProto } from "./fault-codec.ts";
 import { MessageSplitter, prefixed } from "./splitter.ts";
 import { formatTimeout } from "./timeout.ts";
@@ -33,14 +34,16 @@ export interface StreamTarget {
   readonly timeoutMs?: number;
   /** Largest message that is taken, in bytes. */
   readonly maxMessageBytes?: number;
+  /** Whether the peer takes calls without HTTP/2 (direct.ts). */
+  readonly direct?: boolean;
 }
 
 /** An open call: messages go out in order. */
 export interface GrpcStream {
   /** Sends a message. False: more than the peer takes is waiting. */
   send(message: Uint8Array): boolean;
-  /** Sends bytes that are messages with their prefixes already. */
-  sendPrefixed(bytes: Uint8Array): boolean;
+  /** Sends bytes that are messages with their prefixes already, and `behind` right after them. */
+  sendPrefixed(bytes: Uint8Array, behind?: Uint8Array | null): boolean;
   /** Nothing more is sent; the peer may still answer. */
   finish(): void;
   /** Ends the call at once. */
@@ -64,6 +67,15 @@ function socketOf(address: string): Socket {
   return socket;
 }
 
+function unreachable(address: string, cause: Error | undefined): HeadgateError {
+  const message = `the connection to ${address} ${cause ? `failed: ${cause.message}` : "was closed"}`;
+  return new HeadgateError(fault("replica_lost", message), cause && { cause });
+}
+
+function asError(error: unknown): HeadgateError {
+  return error instanceof HeadgateError ? error : new HeadgateError(fault("replica_protocol", String(error)), { cause: error });
+}
+
 /** Connects to "unix:PATH" or "HOST:PORT". `onClose` is told once when the connection is gone. Never throws. */
 export function connectTo(address: string, onOpen: () => void, onClose: (error: HeadgateError) => void): GrpcConnection {
   const session = connect("http://localhost", {
@@ -72,11 +84,6 @@ export function connectTo(address: string, onOpen: () => void, onClose: (error: 
     maxSessionMemory: 256,
   });
   let cause: Error | undefined;
-  const unreachable = (): HeadgateError =>
-    new HeadgateError(
-      fault("replica_lost", `the connection to ${address} ${cause ? `failed: ${cause.message}` : "was closed"}`),
-      cause && { cause },
-    );
   session.on("connect", () => {
     // Closed while it was being made.
     if (session.destroyed) return;
@@ -86,9 +93,10 @@ export function connectTo(address: string, onOpen: () => void, onClose: (error: 
   session.on("error", (error) => {
     cause = error;
   });
-  session.on("close", () => onClose(unreachable()));
+  const gone = (): HeadgateError => unreachable(address, cause);
+  session.on("close", () => onClose(gone()));
   return {
-    open: (target, events) => openOn(session, target, events, unreachable),
+    open: (target, events) => openOn(session, target, events, gone),
     close: () => session.destroy(),
   };
 }
@@ -109,7 +117,11 @@ function openOn(session: ClientHttp2Session, target: StreamTarget, events: Strea
   watch(stream, target, events, unreachable);
   return {
     send: (message) => !stream.destroyed && stream.write(prefixed(message)),
-    sendPrefixed: (bytes) => !stream.destroyed && stream.write(bytes),
+    sendPrefixed: (bytes, behind = null) => {
+      if (stream.destroyed) return false;
+      const more = stream.write(bytes);
+      return behind === null ? more : stream.write(behind);
+    },
     finish: () => void stream.end(),
     close: () => void stream.destroy(),
   };
@@ -132,7 +144,7 @@ function watch(stream: ClientHttp2Stream, target: StreamTarget, events: StreamEv
     try {
       splitter.push(chunk);
     } catch (error) {
-      end(error instanceof HeadgateError ? error : new HeadgateError(fault("replica_protocol", String(error)), { cause: error }));
+      end(asError(error));
     }
   });
   // The status of a call that fails at once stands in the head; else in the trailers.
@@ -149,6 +161,7 @@ function watch(stream: ClientHttp2Stream, target: StreamTarget, events: StreamEv
 
 /** A connection with one call on it. Closing the call closes the connection. */
 export function openStream(address: string, target: StreamTarget, events: StreamEvents): GrpcStream {
+  if (target.direct === true) return openDirect(address, target, events);
   const connection = connectTo(
     address,
     () => events.open?.(),
@@ -162,6 +175,37 @@ export function openStream(address: string, target: StreamTarget, events: Stream
     },
   });
   return { ...stream, close: () => connection.close() };
+}
+
+function openDirect(address: string, target: StreamTarget, events: StreamEvents): GrpcStream {
+  const socket = socketOf(address);
+  let cause: Error | undefined;
+  let ended = false;
+  const end = (error: HeadgateError | null): void => {
+    if (ended) return;
+    ended = true;
+    socket.destroy();
+    events.end(error);
+  };
+  const call = new DirectCall(socket, target.maxMessageBytes, {
+    message: (message) => events.message(message),
+    broken: (error) => end(asError(error)),
+    trailers: (text) => end(errorOfStatus(parseTrailers(text))),
+  });
+  socket.on("connect", () => {
+    if (!ended) events.open?.();
+  });
+  socket.on("error", (error) => {
+    cause = error;
+  });
+  socket.on("close", () => end(unreachable(address, cause)));
+  socket.write(`${DIRECT_PREFACE}${target.path}\n`);
+  return {
+    send: (message) => call.send(message),
+    sendPrefixed: (bytes, behind) => call.sendPrefixed(bytes, behind),
+    finish: () => call.finish(),
+    close: () => end(unreachable(address, cause)),
+  };
 }
 
 /** What of a response's header fields says how the call ended. */

@@ -96,7 +96,7 @@ export async function joinAsReplica(session: boolean, behave: (asked: Asked) => 
       message: (message) => {
         const { kind } = AttachResponse.decode(message);
         if (kind?.$case === "registered") {
-          const ready = { session, acceptsBatches: false, methods: ["handle"] };
+          const ready = { session, direct: false, acceptsBatches: false, methods: ["handle"] };
           say({ $case: "ready", value: ready });
         } else if (kind?.$case === "configure") say({ $case: "configured", value: { number: kind.value.number } });
         else if (kind?.$case === "drain") say({ $case: "drained", value: {} });

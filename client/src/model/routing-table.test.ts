@@ -24,7 +24,7 @@ function backend(name: string, ...replicas: string[]): TableBackend {
     name,
     maxConcurrentQueries: 8,
     maxQueuedRequests: 10,
-    replicas: replicas.map((id) => ({ id, address: `unix:/tmp/${id}`, session: true })),
+    replicas: replicas.map((id) => ({ id, address: `unix:/tmp/${id}`, transport: "session" as const })),
   };
 }
 
@@ -59,7 +59,7 @@ test.each([
   ["a broken route", { endpoints: [{ ...endpoint("one", "/one", ["a"]), route: "one" }] }, 'endpoint "one": route must start'],
   [
     "a replica without address",
-    { backends: [{ ...backend("a"), replicas: [{ id: "x", address: "", session: true }] }, backend("b")] },
+    { backends: [{ ...backend("a"), replicas: [{ id: "x", address: "", transport: "session" as const }] }, backend("b")] },
     'replica "x" has no address',
   ],
 ])("a table with %s is refused", (_name, changes, problem) => {

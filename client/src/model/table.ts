@@ -1,14 +1,13 @@
 // The routing table as it arrives, in domain types. Compiled for the request path in routing-table.ts.
 
-import type { EndpointSpec } from "@headgate/core";
+import type { EndpointSpec, Transport } from "@headgate/core";
 
 /** A replica that takes requests. */
 export interface TableReplica {
   readonly id: string;
   /** "unix:PATH" or "HOST:PORT". */
   readonly address: string;
-  /** Whether it serves Session; false: unary Handle alone. */
-  readonly session: boolean;
+  readonly transport: Transport;
 }
 
 /** A backend as requests need it. */

@@ -7,7 +7,7 @@ import { type Replica, type ReplicaEvent, launched, step } from "./observed.ts";
 
 const fresh = launched({ id: "b-1", backend: "b", generation: 1, address: "unix:/r", startedAtMs: 5, pid: 10 });
 const registered: ReplicaEvent = { kind: "registered", pid: 11 };
-const ready: ReplicaEvent = { kind: "ready", session: true, acceptsBatches: false, configured: 3 };
+const ready: ReplicaEvent = { kind: "ready", transport: "session", acceptsBatches: false, configured: 3 };
 const drain: ReplicaEvent = { kind: "drain", deadlineMs: 100 };
 const died: ReplicaEvent = { kind: "gone", failure: fault("replica_exited", "it ended") };
 
@@ -16,7 +16,7 @@ const run = (...events: readonly ReplicaEvent[]): Replica => events.reduce(step,
 test("a replica is launched, registers, serves, drains and is gone", () => {
   expect(fresh.state).toBe("launching");
   expect(run(registered)).toMatchObject({ state: "warming", pid: 11 });
-  expect(run(registered, ready)).toMatchObject({ state: "serving", session: true, configured: 3 });
+  expect(run(registered, ready)).toMatchObject({ state: "serving", transport: "session", configured: 3 });
   expect(run(registered, ready, drain)).toMatchObject({ state: "draining", told: false, drained: false, deadlineMs: 100 });
   expect(run(registered, ready, drain, { kind: "toldToDrain" }, { kind: "drained" })).toMatchObject({ told: true, drained: true });
   expect(run(registered, ready, drain, died)).toMatchObject({ state: "gone", served: true });

@@ -1,7 +1,7 @@
 // What is seen of one replica, as a union of states: each holds exactly what exists then. step() is the only way between. Pure.
 // What should be done about it is plan.ts's matter.
 
-import type { Fault } from "@headgate/core";
+import type { Fault, Transport } from "@headgate/core";
 
 /** How busy a replica says it is. */
 export interface Load {
@@ -31,7 +31,7 @@ export type Replica =
   /** Takes requests. */
   | (Identity & {
       readonly state: "serving";
-      readonly session: boolean;
+      readonly transport: Transport;
       readonly acceptsBatches: boolean;
       readonly load: Load;
       /** Number of the last Configure that it has in force. */
@@ -40,7 +40,7 @@ export type Replica =
   /** In no table any more; finishes what it has. */
   | (Identity & {
       readonly state: "draining";
-      readonly session: boolean;
+      readonly transport: Transport;
       readonly acceptsBatches: boolean;
       readonly load: Load;
       /** Whether it was told; it is told when no bridge sends to it any more. */
@@ -61,7 +61,7 @@ export type Replica =
 /** What can happen to a replica. */
 export type ReplicaEvent =
   | { readonly kind: "registered"; readonly pid: number }
-  | { readonly kind: "ready"; readonly session: boolean; readonly acceptsBatches: boolean; readonly configured: number }
+  | { readonly kind: "ready"; readonly transport: Transport; readonly acceptsBatches: boolean; readonly configured: number }
   | { readonly kind: "load"; readonly load: Load }
   | { readonly kind: "configured"; readonly number: number }
   | { readonly kind: "drain"; readonly deadlineMs: number }
@@ -100,7 +100,7 @@ export function step(replica: Replica, event: ReplicaEvent): Replica {
       return {
         ...identityOf(replica),
         state: "serving",
-        session: event.session,
+        transport: event.transport,
         acceptsBatches: event.acceptsBatches,
         load: NO_LOAD,
         configured: event.configured,
@@ -109,11 +109,11 @@ export function step(replica: Replica, event: ReplicaEvent): Replica {
       if (event.kind === "load") return { ...replica, load: event.load };
       if (event.kind === "configured") return { ...replica, configured: Math.max(replica.configured, event.number) };
       if (event.kind === "drain") {
-        const { session, acceptsBatches, load } = replica;
+        const { transport, acceptsBatches, load } = replica;
         return {
           ...identityOf(replica),
           state: "draining",
-          session,
+          transport,
           acceptsBatches,
           load,
           told: false,

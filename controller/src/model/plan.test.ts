@@ -164,7 +164,7 @@ class World {
       return;
     }
     this.event(replica.id, { kind: "registered", pid: 1 });
-    this.event(replica.id, { kind: "ready", session: true, acceptsBatches: false, configured: this.backend?.revision ?? 0 });
+    this.event(replica.id, { kind: "ready", transport: "session", acceptsBatches: false, configured: this.backend?.revision ?? 0 });
   }
 
   kill(pick: number): void {

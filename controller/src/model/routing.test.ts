@@ -41,7 +41,7 @@ const created = (name: string): Command[] => [
 ];
 const SERVING: readonly ReplicaEvent[] = [
   { kind: "registered", pid: 1 },
-  { kind: "ready", session: true, acceptsBatches: false, configured: 0 },
+  { kind: "ready", transport: "session", acceptsBatches: false, configured: 0 },
 ];
 const replica = (id: string, backendName: string, ...events: readonly ReplicaEvent[]): Replica =>
   events.reduce(step, launched({ id, backend: backendName, generation: 1, address: `unix:/${id}`, startedAtMs: 0, pid: 1 }));

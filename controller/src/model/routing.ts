@@ -1,7 +1,7 @@
 // The one projection: desired and observed state to the routing table. Bridges and whatever else routes are fed from it
 // alone, so that they can never disagree. Pure.
 
-import { type EndpointSpec, backendsOf } from "@headgate/core";
+import { type EndpointSpec, type Transport, backendsOf } from "@headgate/core";
 import type { Desired } from "./desired.ts";
 import type { Replica } from "./observed.ts";
 
@@ -16,7 +16,7 @@ export interface Projection {
     readonly maxConcurrentQueries: number;
     readonly maxQueuedRequests: number;
     /** Sorted by id. */
-    readonly replicas: readonly { readonly id: string; readonly address: string; readonly session: boolean }[];
+    readonly replicas: readonly { readonly id: string; readonly address: string; readonly transport: Transport }[];
   }[];
 }
 
@@ -33,7 +33,7 @@ export function project(desired: Desired, replicas: Iterable<Replica>): Projecti
     const { maxConcurrentQueries, maxQueuedRequests } = backend.spec.config;
     const own = serving
       .filter((replica) => replica.backend === name)
-      .map(({ id, address, session }) => ({ id, address, session }))
+      .map(({ id, address, transport }) => ({ id, address, transport }))
       .sort((a, b) => (a.id < b.id ? -1 : 1));
     return [{ name, maxConcurrentQueries, maxQueuedRequests, replicas: own }];
   });

@@ -95,6 +95,12 @@ export interface Ready {
   acceptsBatches: boolean;
   /** Methods that may be called. */
   methods: string[];
+  /**
+   * True where Session may also be called without HTTP/2: a connection that begins with the line
+   * "HEADGATE-DIRECT/1 /headgate.v1.ReplicaService/Session" carries the same messages, each behind gRPC's five bytes.
+   * For Headgate's own replicas; false in any that leaves HTTP/2 to a gRPC library.
+   */
+  direct: boolean;
 }
 
 /** Load says how busy the replica is. */
@@ -837,7 +843,7 @@ export const Resume: MessageFns<Resume> = {
 };
 
 function createBaseReady(): Ready {
-  return { session: false, acceptsBatches: false, methods: [] };
+  return { session: false, acceptsBatches: false, methods: [], direct: false };
 }
 
 export const Ready: MessageFns<Ready> = {
@@ -850,6 +856,9 @@ export const Ready: MessageFns<Ready> = {
     }
     for (const v of message.methods) {
       writer.uint32(26).string(v!);
+    }
+    if (message.direct !== false) {
+      writer.uint32(32).bool(message.direct);
     }
     return writer;
   },
@@ -891,6 +900,14 @@ export const Ready: MessageFns<Ready> = {
             message.methods.push(reader.string());
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.direct = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -912,6 +929,7 @@ export const Ready: MessageFns<Ready> = {
         ? globalThis.Boolean(object.accepts_batches)
         : false,
       methods: globalThis.Array.isArray(object?.methods) ? object.methods.map((e: any) => globalThis.String(e)) : [],
+      direct: isSet(object.direct) ? globalThis.Boolean(object.direct) : false,
     };
   },
 
@@ -926,6 +944,9 @@ export const Ready: MessageFns<Ready> = {
     if (message.methods?.length) {
       obj.methods = message.methods;
     }
+    if (message.direct !== false) {
+      obj.direct = message.direct;
+    }
     return obj;
   },
 
@@ -937,6 +958,7 @@ export const Ready: MessageFns<Ready> = {
     message.session = object.session ?? false;
     message.acceptsBatches = object.acceptsBatches ?? false;
     message.methods = object.methods?.map((e) => e) || [];
+    message.direct = object.direct ?? false;
     return message;
   },
 };

@@ -125,6 +125,8 @@ export interface RoutedReplica {
   address: string;
   /** True where it serves Session. */
   session: boolean;
+  /** True where it takes Session without HTTP/2, too; see Ready.direct. */
+  direct: boolean;
 }
 
 /** BridgeBoot is what a bridge is given at its start, through the inherited descriptor HEADGATE_BOOT_FD, as JSON. */
@@ -1230,7 +1232,7 @@ export const RoutedBackend: MessageFns<RoutedBackend> = {
 };
 
 function createBaseRoutedReplica(): RoutedReplica {
-  return { id: "", address: "", session: false };
+  return { id: "", address: "", session: false, direct: false };
 }
 
 export const RoutedReplica: MessageFns<RoutedReplica> = {
@@ -1243,6 +1245,9 @@ export const RoutedReplica: MessageFns<RoutedReplica> = {
     }
     if (message.session !== false) {
       writer.uint32(24).bool(message.session);
+    }
+    if (message.direct !== false) {
+      writer.uint32(32).bool(message.direct);
     }
     return writer;
   },
@@ -1284,6 +1289,14 @@ export const RoutedReplica: MessageFns<RoutedReplica> = {
             message.session = reader.bool();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.direct = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1301,6 +1314,7 @@ export const RoutedReplica: MessageFns<RoutedReplica> = {
       id: isSet(object.id) ? globalThis.String(object.id) : "",
       address: isSet(object.address) ? globalThis.String(object.address) : "",
       session: isSet(object.session) ? globalThis.Boolean(object.session) : false,
+      direct: isSet(object.direct) ? globalThis.Boolean(object.direct) : false,
     };
   },
 
@@ -1315,6 +1329,9 @@ export const RoutedReplica: MessageFns<RoutedReplica> = {
     if (message.session !== false) {
       obj.session = message.session;
     }
+    if (message.direct !== false) {
+      obj.direct = message.direct;
+    }
     return obj;
   },
 
@@ -1326,6 +1343,7 @@ export const RoutedReplica: MessageFns<RoutedReplica> = {
     message.id = object.id ?? "";
     message.address = object.address ?? "";
     message.session = object.session ?? false;
+    message.direct = object.direct ?? false;
     return message;
   },
 };
