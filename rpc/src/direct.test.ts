@@ -116,7 +116,7 @@ test("a method that throws, one that is not there and a message over the limit e
 });
 
 test("a first line that comes byte by byte is read like any other", async () => {
-  const line = [...`HEADGATE-DIRECT/1 ${ECHO}\n`];
+  const line = `HEADGATE-DIRECT/1 ${ECHO}\n`.split("");
   const got = await raw([...line, prefixed(Buffer.from("fail"))]);
   expect(got.toString("latin1")).toContain("grpc-status: 8");
 });

@@ -5,7 +5,7 @@
 // "grpc-status: N" lines, as gRPC-Web frames its trailers. No header fields, no second call, no TLS.
 
 import type { Socket } from "node:net";
-import { type HeadgateError, LIMITS } from "@headgate/core";
+import { LIMITS } from "@headgate/core";
 import { MessageSplitter, prefixed } from "./splitter.ts";
 
 /** First bytes of a call, in no way those of HTTP/2 ("PRI * HTTP/2.0"). */
@@ -95,6 +95,3 @@ export function parseTrailers(text: string): Record<string, string> {
   }
   return fields;
 }
-
-/** An error as the end of a call. */
-export type EndOfCall = (error: HeadgateError | null) => void;

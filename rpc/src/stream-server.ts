@@ -71,7 +71,11 @@ export function serveStreams(address: string, methods: Methods): Promise<StreamS
     socket.on("error", () => socket.destroy());
     socket.setNoDelay(true);
     byFirstBytes(socket, {
-      http2: () => void http2.emit("connection", socket),
+      http2: () => {
+        // HTTP/2 has a word of its own for a caller that has said all.
+        socket.allowHalfOpen = false;
+        http2.emit("connection", socket);
+      },
       direct: (path, rest) => {
         const end = serveDirect(socket, path, rest, methods);
         connections.add(socket);
