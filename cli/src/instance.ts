@@ -14,7 +14,7 @@ import {
   Requester,
   handlesOf,
 } from "@headgate/client";
-import { type BackendConfig, type Handles, HeadgateError, type Refusal, type Result, refuse } from "@headgate/core";
+import { type BackendConfig, type HandlerFunction, type Handles, HeadgateError, type Refusal, type Result, refuse } from "@headgate/core";
 import { InstanceSource } from "./instance-source.ts";
 import { type HandlerInput, parseHandlerInput } from "./model/handler-input.ts";
 
@@ -67,6 +67,7 @@ export interface Instance extends AsyncDisposable, Handles {
   /** Where the control plane is, such as "127.0.0.1:8001". */
   readonly controlAddress: string;
   /** Resolves when all replicas are constructed and registered. */
+  createBackend(name: string, handler: HandlerFunction): Promise<Backend>;
   createBackend<Args extends readonly unknown[]>(
     name: string,
     handler: new (...args: Args) => object,
@@ -142,18 +143,29 @@ function knownFields(what: string, value: unknown, known: ReadonlySet<string>): 
 export function makeInstance(parts: InstanceParts): Instance {
   const { control, httpUrl, h2cUrl, httpsUrl, adminUrl, controlAddress, token } = parts;
   const source = new InstanceSource({ controlAddress, token });
-  const release = async (): Promise<void> => {
+  const release = (): void => {
     source.close();
     control.close();
   };
   const shutdown = async (options?: CallOptions & { readonly force?: boolean }): Promise<void> => {
-    await control.shutdown(options);
-    await parts.ended?.();
-    await release();
+    try {
+      await control.shutdown(options);
+      await parts.ended?.();
+    } finally {
+      // Where the controller is gone already, there is still this program to be let go of.
+      release();
+    }
   };
   let closed: Promise<void> | undefined;
   const close = (): Promise<void> => {
-    closed ??= parts.owned ? shutdown() : release().then(() => parts.release?.());
+    if (closed === undefined) {
+      if (parts.owned) closed = shutdown();
+      else {
+        release();
+        parts.release?.();
+        closed = Promise.resolve();
+      }
+    }
     return closed;
   };
 

@@ -1,10 +1,10 @@
 // What a replica says, as far as it may reach a caller: a replica of somebody's own program may say anything.
 // What breaks the contract becomes replica_protocol (502). How frames are read and counted is session.ts's matter.
 
-import { type Fault, type FaultCode, LIMITS, fault, isFaultCode } from "@headgate/core";
+import { type Fault, type FaultCode, LIMITS, PASSED_ON, fault, isFaultCode } from "@headgate/core";
 import type * as pb from "@headgate/proto/fault";
 
-/** Faults that a replica can have. Others would speak of what it knows nothing of. */
+/** Faults that a replica can have, beside those of calls that its handler made. Others would speak of what it knows nothing of. */
 const A_REPLICAS: ReadonlySet<FaultCode> = new Set<FaultCode>([
   "malformed_request",
   "request_timeout",
@@ -16,11 +16,10 @@ const A_REPLICAS: ReadonlySet<FaultCode> = new Set<FaultCode>([
   "batch_length_mismatch",
   "method_not_declared",
   "websocket_unsupported",
-  "replica_protocol",
   "replica_busy",
   "draining",
-  "deadline_exceeded",
   "cancelled",
+  ...PASSED_ON,
 ]);
 
 const MESSAGE_CHARS = 4096;

@@ -112,6 +112,22 @@ export const FAULTS = {
 
 export type FaultCode = keyof typeof FAULTS;
 
+/**
+ * Faults of a call that are those of its caller's own request too, where a handler makes the call and does not catch them: they say
+ * that the way to an answer is blocked or broken, so that whoever waits for the handler may wait and repeat.
+ */
+export const PASSED_ON: ReadonlySet<FaultCode> = new Set<FaultCode>([
+  "replica_lost",
+  "replica_protocol",
+  "no_replica",
+  "queue_full",
+  "deadline_unreachable",
+  "call_blocked",
+  "call_depth_exceeded",
+  "not_ready",
+  "deadline_exceeded",
+]);
+
 /** A refusal or failure as plain data: what pure code returns. */
 export interface Fault {
   readonly code: FaultCode;
