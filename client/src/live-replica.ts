@@ -62,7 +62,7 @@ export class LiveReplica implements Candidate, LinkEvents {
   #leaving = false;
   /** Whether it is left alone for a while. */
   #paused = false;
-  /** Whether it was busy: nothing new is sent until it gives room. */
+  /** Whether it was busy: it gets no more at a time than it took, until it gives room. */
   #inLine = false;
   #health: Health = HEALTHY;
   /** Whether it has said anything since the last look, and at how many looks in a row it had not. */
@@ -197,7 +197,7 @@ export class LiveReplica implements Candidate, LinkEvents {
     this.#leaveLine();
     // One that gives room will do so again.
     this.#busyMs = BUSY_MAX_MS;
-    this.most = Math.min(this.#limit, this.inFlight + places);
+    this.most = Math.min(this.#limit, this.most + places);
     this.#events.available();
     const more = this.open && this.inFlight >= this.most && this.#events.isWaitedFor();
     if (more) this.#standInLine();
@@ -252,10 +252,9 @@ export class LiveReplica implements Candidate, LinkEvents {
     this.#events.available();
   }
 
-  /** Of a place that has become free: in line it is the replica's to give; else there may be room for one more than before. */
+  /** A place has become free: who does not stand in line tries whether there is room for one more than before. */
   #adapt(): void {
-    if (this.#inLine) this.most = Math.min(this.most, this.inFlight);
-    else if (this.#health.state !== "trial") this.most = Math.min(this.#limit, this.most + 1);
+    if (!this.#inLine && this.#health.state !== "trial") this.most = Math.min(this.#limit, this.most + 1);
   }
 
   #standInLine(): void {
@@ -265,7 +264,7 @@ export class LiveReplica implements Candidate, LinkEvents {
     this.#lineTimer = setTimeout(() => {
       // It gives no room: it is tried with one more.
       this.#leaveLine();
-      this.most = Math.min(this.#limit, this.inFlight + 1);
+      this.most = Math.min(this.#limit, this.most + 1);
       this.#events.available();
     }, this.#busyMs);
     this.#busyMs = Math.min(this.#busyMs * 2, BUSY_MAX_MS);

@@ -6,18 +6,12 @@ import { type Fault, HeadgateError, fault } from "@headgate/core";
 import { type BatchItem, isThenable } from "./batch.ts";
 import { type BatchLimits, Batcher } from "./batcher.ts";
 import type { Composition } from "./compose.ts";
+import { Door, type Sender } from "./door.ts";
 import type { HandlerMethod, LoadedHandler } from "./handler.ts";
 import type { Log } from "./log.ts";
-import { Admission, KEEP_MS } from "./model/admission.ts";
 import { passedOn } from "./model/passed-on.ts";
 import { LazyRequest, type RequestSource } from "./request.ts";
 import { type Answer, answerOf } from "./result.ts";
-
-/** Who sends requests and can be told that there is room for them: a bridge's session. */
-export interface Sender {
-  /** For so many requests places are kept, for a while. */
-  invite(places: number): void;
-}
 
 /** A request that came in, and the way back. */
 export interface Incoming extends RequestSource {
@@ -48,31 +42,21 @@ export class Runner {
   readonly #log: Log;
   readonly #composition: Composition;
   readonly #batcher: Batcher | null;
-  readonly #door: Admission<Sender>;
-  /** Whether a timer runs for places that are kept. */
-  #keeping = false;
+  readonly #door: Door;
   #idle: (() => void) | null = null;
   #completed = 0;
   readonly #settle = (): void => {
     this.#door.leave();
     this.#completed++;
-    if (this.#door.contended) this.#invite();
     if (this.#door.inFlight === 0) this.#idle?.();
-  };
-
-  readonly #expire = (): void => {
-    this.#door.expire(performance.now());
-    this.#keeping = false;
-    this.#invite();
-    this.#watchKept();
   };
 
   constructor(handler: LoadedHandler, limits: RunnerLimits, log: Log, composition: Composition) {
     this.#handler = handler;
     this.#composition = composition;
-    this.#door = new Admission(limits.maxConcurrentQueries);
+    this.#door = new Door(limits.maxConcurrentQueries);
     this.#log = log;
-    this.#batcher = handler.acceptsBatches ? new Batcher(limits, () => this.#room) : null;
+    this.#batcher = handler.acceptsBatches ? new Batcher(limits, () => this.#door.room) : null;
   }
 
   /** Requests that run now, and those that have ended. */
@@ -81,26 +65,23 @@ export class Runner {
   }
 
   configure(limits: RunnerLimits): void {
-    this.#door.limit = limits.maxConcurrentQueries;
+    this.#door.limitTo(limits.maxConcurrentQueries);
     this.#batcher?.configure(limits);
-    this.#invite();
   }
 
   /** A sender has used its places and has more to send; or it needs none. */
   answered(sender: Sender, more: boolean): void {
-    this.#door.answer(sender, more);
-    this.#invite();
+    this.#door.answered(sender, more);
   }
 
   /** A sender is gone. */
   forget(sender: Sender): void {
     this.#door.forget(sender);
-    this.#invite();
   }
 
   /** Takes nothing new; resolves when nothing runs any more. */
   drain(): Promise<void> {
-    this.#door.draining = true;
+    this.#door.close();
     this.#batcher?.look();
     if (this.#door.inFlight === 0) return Promise.resolve();
     return new Promise((resolve) => {
@@ -156,27 +137,6 @@ export class Runner {
       if (batcher.leave(name, item)) this.#settle();
     };
     batcher.add(name, method, item);
-  }
-
-  /** How many requests more may come. */
-  get #room(): number {
-    return this.#door.draining ? 0 : this.#door.limit - this.#door.inFlight;
-  }
-
-  /** Tells those who stand in line of places that are free. */
-  #invite(): void {
-    while (this.#door.contended) {
-      const next = this.#door.next(performance.now());
-      if (next === null) return;
-      next.caller.invite(next.places);
-      this.#watchKept();
-    }
-  }
-
-  #watchKept(): void {
-    if (this.#keeping || !this.#door.keeping) return;
-    this.#keeping = true;
-    setTimeout(this.#expire, KEEP_MS);
   }
 
   #answer(incoming: Incoming, result: unknown): void {

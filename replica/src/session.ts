@@ -23,8 +23,9 @@ import type { CallHandler, ServerCall } from "@headgate/rpc/stream-server";
 import type { AnswerStream } from "./answer-stream.ts";
 import { CALLER_GONE, EXPIRED } from "./cancellation.ts";
 import type { Deadlines } from "./deadlines.ts";
+import type { Sender } from "./door.ts";
 import { SessionCall } from "./session-call.ts";
-import type { Runner, Sender } from "./runner.ts";
+import type { Runner } from "./runner.ts";
 
 /** A message that has grown to this is sent before the turn is over. */
 const FLUSH_BYTES = 64 * 1024;

@@ -9,6 +9,8 @@ import { LIMITS } from "@headgate/core";
 const WINDOW_MS = 100;
 /** And so many requests, or once all that run at a time, whichever are more: many of them may end together. */
 const WINDOW_REQUESTS = 5;
+/** For so long the mean is believed although less is done meanwhile: requests may end together, and bridges have their turns. */
+const STALL_MS = 1_000;
 /** Time constants of the running mean, in milliseconds of waiting: a backend that gets quicker is believed sooner. */
 const SLOWER_MS = 1_000;
 const QUICKER_MS = 200;
@@ -91,13 +93,13 @@ export class LoadEstimate {
 
   /**
    * Requests that end a millisecond; null where nothing is known. Never more than what can have happened since the last
-   * measurement, if all that run ended now: a backend that hangs is known by that, long before it is measured.
+   * measurement, if all that run ended now: a backend that hangs is known by that, long before it can be measured.
    */
   #rate(now: number, done: number, inFlight: number): number | null {
     const ms = this.#waitedMs(now);
     if (!this.#isKnown(now, ms)) return null;
-    if (ms < WINDOW_MS) return this.#perMs;
-    return Math.min(this.#perMs, (this.#doneMeanwhile(done) + inFlight) / ms);
+    if (ms < STALL_MS) return this.#perMs;
+    return Math.min(this.#perMs, (this.#doneMeanwhile(done) + Math.max(1, inFlight)) / ms);
   }
 
   /** `ms`: for how long requests have waited since the last measurement. */

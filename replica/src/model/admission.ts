@@ -1,12 +1,17 @@
 // How many requests a replica runs at the same time: strictly at most its limit, whatever the number of bridges. Pure: time
 // comes in as an argument.
-// No request waits here: a bridge that is refused keeps the request. What waits here is the bridge itself, in a line: it is
-// given the next free place when it is its turn, and meanwhile nobody else takes it. So no bridge asks in vain again and again,
-// and none is starved by one that is quicker.
+// No request waits here: a bridge that is refused keeps the request. What waits here is the bridge itself, in a line. A place that
+// becomes free goes to whose request is there first, which wastes nothing: mostly it is the bridge whose request has just
+// ended. But one that has stood in line for a while gets the next place: it is told, and nobody else takes it meanwhile. So no
+// bridge asks in vain again and again, and none is starved by one that is quicker.
 
 /** Why a request is not admitted. */
 export type NotAdmitted = "replica_busy" | "draining";
 
+/** How long a bridge stands in line before a place is kept for it, in milliseconds: that place is idle until its request is there. */
+export const PATIENCE_MS = 25;
+/** How long a place that nobody takes stays free before it is kept for the first in line, in milliseconds. */
+export const GRACE_MS = 2;
 /** How long a place is kept for a bridge that was told of it, in milliseconds. */
 export const KEEP_MS = 50;
 
@@ -20,8 +25,8 @@ export class Admission<C> {
   limit: number;
   draining = false;
   #inFlight = 0;
-  /** Those who were refused, or have more to send than they were given, in order. */
-  readonly #line = new Set<C>();
+  /** Those who were refused, or have more to send than they were given, in order, and since when. */
+  readonly #line = new Map<C, number>();
   readonly #kept = new Map<C, Kept>();
   #keptPlaces = 0;
 
@@ -38,20 +43,22 @@ export class Admission<C> {
     return this.#line.size > 0;
   }
 
+  /** Whether there is a place that is not kept for anybody. */
+  get hasRoom(): boolean {
+    return this.#inFlight + this.#keptPlaces < this.limit;
+  }
+
   /** Whether places are kept, which expire() may free. */
   get keeping(): boolean {
     return this.#keptPlaces > 0;
   }
 
-  /** Lets a request in (null), or says why not; then its caller stands in line, unless it is null: one that cannot be told. */
+  /** Lets a request in (null), or says why not. Null as its caller: one that no place can be kept for. */
   enter(caller: C | null): NotAdmitted | null {
     if (this.draining) return "draining";
-    if (this.#inFlight + this.#keptPlaces < this.limit || (caller !== null && this.#takeKept(caller))) {
-      this.#inFlight++;
-      return null;
-    }
-    if (caller !== null) this.#line.add(caller);
-    return "replica_busy";
+    if (!this.hasRoom && (caller === null || !this.#takeKept(caller))) return "replica_busy";
+    this.#inFlight++;
+    return null;
   }
 
   /** A request that was let in has ended. */
@@ -59,25 +66,28 @@ export class Admission<C> {
     this.#inFlight--;
   }
 
-  /** Who is next in line, if there is room, and for how many requests places are kept for it from now on. */
-  next(nowMs: number): { readonly caller: C; readonly places: number } | null {
-    const free = this.limit - this.#inFlight - this.#keptPlaces;
-    const [caller] = this.#line;
-    if (caller === undefined || free <= 0 || this.draining) return null;
-    const places = Math.ceil(free / this.#line.size);
+  /** A caller was refused, or has more to send. Who stands in line already keeps its place there. */
+  standInLine(caller: C, nowMs: number): void {
+    if (!this.#line.has(caller)) this.#line.set(caller, nowMs);
+  }
+
+  /**
+   * Who is next in line, and for how many requests places are kept for it from now on; null: there is no room, nobody is there, or,
+   * unless it is `idle` room that nobody else has taken, the first one has not stood there for long.
+   */
+  next(nowMs: number, idle: boolean): { readonly caller: C; readonly places: number } | null {
+    const [first] = this.#line;
+    if (first === undefined || !this.hasRoom || this.draining) return null;
+    const [caller, sinceMs] = first;
+    if (!idle && nowMs - sinceMs < PATIENCE_MS) return null;
+    const places = Math.ceil((this.limit - this.#inFlight - this.#keptPlaces) / this.#line.size);
     this.#line.delete(caller);
     this.#keptPlaces += places;
     this.#kept.set(caller, { places: (this.#kept.get(caller)?.places ?? 0) + places, sinceMs: nowMs });
     return { caller, places };
   }
 
-  /** A caller has used what was kept for it and has more to send; or it has not, and needs nothing. */
-  answer(caller: C, more: boolean): void {
-    if (more) this.#line.add(caller);
-    else this.forget(caller);
-  }
-
-  /** A caller is gone. */
+  /** A caller is gone, or needs nothing. */
   forget(caller: C): void {
     this.#line.delete(caller);
     this.#keptPlaces -= this.#kept.get(caller)?.places ?? 0;

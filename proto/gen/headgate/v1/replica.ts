@@ -338,8 +338,8 @@ export interface SessionResponse {
   pong: number;
   /**
    * So many places are kept for this session's next requests, for 50 ms; 0: none. A session that was refused with replica_busy stands in
-   * line: it sends nothing new until it is given room, and then answers with room_answer. A replica that keeps no line never gives
-   * room; it is tried again after a while.
+   * line: it has no more requests at a time than were taken until it is given room, and then answers with room_answer. A replica that
+   * keeps no line never gives room; it is tried with one more after a while.
    */
   room: number;
 }
