@@ -16,6 +16,7 @@ export const LIMITS = {
   streamWindowBytes: 256 * KIB,
   sessionStreams: 10_000,
   connections: 10_000,
+  pipelinedRequests: 100,
   http2Streams: 100,
   http2WindowBytes: 1 * MIB,
   http2ResetBurst: 1_000,

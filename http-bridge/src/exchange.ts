@@ -4,9 +4,9 @@
 import type { Call, CallSink, Router } from "@headgate/client/data-plane";
 import { type Fault, fault } from "@headgate/core";
 import { type ExtraFields, withoutCors } from "./model/cors.ts";
-import { trailerFields } from "./model/fields.ts";
-import { bodyTooLarge, trailersProblem } from "./model/request.ts";
+import { bodyTooLarge } from "./model/request.ts";
 import { NO_FIELDS, type ResponseFields, hasBody, problem, responseFields } from "./model/response.ts";
+import { trailerFields, trailersProblem } from "./model/trailers.ts";
 import type { Responder } from "./responder.ts";
 
 let lastHeaders: readonly string[] = [];
@@ -155,14 +155,10 @@ export class Exchange implements CallSink {
       this.#to.cutOff();
       return;
     }
-    if (trailers.length > 0) {
-      const fields = responseFields(trailers);
-      if (fields !== null) this.#to.trailers(fields);
-    }
+    if (trailers.length > 0) this.#to.trailers(trailerFields(trailers));
     const { outgoing } = this.#to;
     if (piece === null) outgoing.end();
     else outgoing.end(piece);
-    if (outgoing.writableLength > 0) this.#to.stalled(true);
   }
 
   fault(failure: Fault): void {
@@ -234,11 +230,9 @@ export class Exchange implements CallSink {
   #waitForDrain(bytes: number): void {
     this.#untaken += bytes;
     if (this.#untaken > bytes) return;
-    this.#to.stalled(true);
     this.#to.outgoing.once("drain", () => {
       const taken = this.#untaken;
       this.#untaken = 0;
-      this.#to.stalled(false);
       if (this.call !== null && !this.over) this.#router.consumed(this.call, taken);
     });
   }

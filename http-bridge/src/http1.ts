@@ -4,6 +4,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Exchange } from "./exchange.ts";
 import { type FieldList, type ResponseFields, hasBody, lengthOfWhole, withUpgrade } from "./model/response.ts";
+import { linger } from "./linger.ts";
 import type { Responder } from "./responder.ts";
 import type { Surroundings } from "./serve.ts";
 import { canSendWhole, sendWhole } from "./whole-response.ts";
@@ -21,6 +22,8 @@ export class Http1Responder implements Responder {
   before: Http1Responder | null = null;
   /** Whether a further request came on the connection before this one's answer. */
   followed = false;
+  /** How many requests before it on the same connection wait for their answers, or for these to be taken. */
+  depth = 0;
   readonly #withBody: boolean;
   readonly #takesTrailers: boolean;
   readonly #surroundings: Surroundings;
@@ -69,7 +72,6 @@ export class Http1Responder implements Responder {
     outgoing.writeHead(status, allFields(fields, requestId, extra, length));
     if (body !== null && hasBody(method, status)) outgoing.end(body);
     else outgoing.end();
-    if (outgoing.socket !== null && outgoing.socket.writableLength > 0) this.stalled(true);
   }
 
   start(status: number, fields: ResponseFields, requestId: string, extra: FieldList | null, wait: boolean): void {
@@ -80,12 +82,7 @@ export class Http1Responder implements Responder {
     if (!wait) outgoing.flushHeaders();
   }
 
-  /** Node ends a connection whose time is up, unless some of what waits on it has left meanwhile. */
-  stalled(yes: boolean): void {
-    this.outgoing.socket?.setTimeout(yes ? this.#surroundings.limits.sendTimeoutMs : 0);
-  }
-
-  trailers({ list }: ResponseFields): void {
+  trailers(list: readonly string[]): void {
     if (!this.#takesTrailers) return;
     const pairs: [string, string][] = [];
     for (let i = 0; i + 1 < list.length; i += 2) pairs.push([list[i] ?? "", list[i + 1] ?? ""]);
@@ -101,11 +98,12 @@ export class Http1Responder implements Responder {
     this.outgoing.shouldKeepAlive = false;
   }
 
-  /** An answer before the request's body is there: the rest of it is not read, and the connection not used again. */
+  /** An answer before the request's body is there: the rest of it is dropped, and the connection not used again. */
   #rest(): void {
     if (!this.#withBody || this.incoming.complete) return;
     this.outgoing.shouldKeepAlive = false;
     this.incoming.resume();
+    linger(this.incoming.socket);
   }
 }
 

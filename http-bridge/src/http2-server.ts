@@ -45,7 +45,7 @@ export interface Http2Front {
 export function createHttp2Front(surroundings: Surroundings): Http2Front {
   const { router, intake, state, limits } = surroundings;
   const connections = new Map<Http2Session, Connection>();
-  const receiving = new Set<Http2Responder>();
+  const asked = new Set<Http2Responder>();
   let look: NodeJS.Timeout | null = null;
 
   // It never listens itself, as its close() would end connections without announcing it.
@@ -71,23 +71,21 @@ export function createHttp2Front(surroundings: Surroundings): Http2Front {
     const head = http2Head(raw);
     const verdict = intake.look(head.method, head.target, head.fields, true, head);
     const now = performance.now();
-    const responder = new Http2Responder(stream, head.method, now, limits.sendTimeoutMs);
+    const responder = new Http2Responder(stream, head.method, now);
     const exchange = new Exchange(responder, head.method, intake.requestId, router);
     responder.exchange = exchange;
+    asked.add(responder);
     const left = (): void => exchange.left();
     stream.once("aborted", left);
     stream.once("close", () => {
       left();
-      receiving.delete(responder);
+      asked.delete(responder);
       if (connection === undefined) return;
       connection.streams--;
       connection.idleSince = performance.now();
     });
     // A body's length need not be said here.
-    if (!responder.received) {
-      receiving.add(responder);
-      if (intake.fields.contentLength < 0) intake.fields.chunked = true;
-    }
+    if (!responder.received && intake.fields.contentLength < 0) intake.fields.chunked = true;
     serve(exchange, verdict, surroundings);
     // Without a body only the end is to come.
     if (!responder.received && verdict === "call" && intake.fields.contentLength === 0) stream.resume();
@@ -109,7 +107,7 @@ export function createHttp2Front(surroundings: Surroundings): Http2Front {
       connection.greeted = true;
     });
     session.setLocalWindowSize(LIMITS.http2WindowBytes);
-    look ??= setInterval(lookAtAll, LOOK_MS).unref();
+    look ??= setInterval(lookAtAll, Math.min(LOOK_MS, limits.sendTimeoutMs)).unref();
     if (state.draining) leave(session, connection);
   });
   server.on("sessionError", () => undefined);
@@ -117,10 +115,9 @@ export function createHttp2Front(surroundings: Surroundings): Http2Front {
 
   function lookAtAll(): void {
     const now = performance.now();
-    for (const responder of receiving) {
-      if (responder.received) receiving.delete(responder);
-      else if (now - responder.since > limits.bodyTimeoutMs) {
-        receiving.delete(responder);
+    for (const responder of asked) {
+      responder.watch(limits.sendTimeoutMs);
+      if (!responder.received && now - responder.since > limits.bodyTimeoutMs) {
         responder.exchange?.breakOff(fault("request_timeout", "the request was not received in time", { limit: "bodyTimeoutMs" }));
       }
     }

@@ -22,17 +22,15 @@ export class Http2Responder implements Responder {
   /** Fields behind the request's body. */
   behindBody: readonly string[] = [];
   readonly #method: string;
-  readonly #sendTimeoutMs: number;
   #stalls = false;
   #trailers: Record<string, string[]> = {};
 
-  constructor(stream: ServerHttp2Stream, method: string, since: number, sendTimeoutMs: number) {
+  constructor(stream: ServerHttp2Stream, method: string, since: number) {
     this.incoming = stream;
     this.outgoing = stream;
     this.received = stream.endAfterHeaders;
     this.since = since;
     this.#method = method;
-    this.#sendTimeoutMs = sendTimeoutMs;
     if (!this.received) {
       stream.once("trailers", (_fields: unknown, _flags: number, raw: readonly string[]) => {
         this.behindBody = raw;
@@ -55,13 +53,15 @@ export class Http2Responder implements Responder {
     this.outgoing.additionalHeaders({ ":status": 100 });
   }
 
-  stalled(yes: boolean): void {
+  /** Gives a caller up that takes nothing of what waits for it for this long. To be called now and then. */
+  watch(sendTimeoutMs: number): void {
     const { outgoing } = this;
-    if (yes && !this.#stalls) {
-      this.#stalls = true;
-      outgoing.on("timeout", () => outgoing.close(NGHTTP2_CANCEL));
-    }
-    outgoing.setTimeout(yes ? this.#sendTimeoutMs : 0);
+    const stalls = outgoing.writableLength > 0;
+    if (stalls === this.#stalls || outgoing.closed) return;
+    this.#stalls = stalls;
+    // Node counts from when something last went out.
+    outgoing.removeAllListeners("timeout");
+    outgoing.setTimeout(stalls ? sendTimeoutMs : 0, () => outgoing.close(NGHTTP2_CANCEL));
   }
 
   whole(status: number, fields: ResponseFields, body: Buffer | null, requestId: string, extra: FieldList | null): void {
@@ -73,8 +73,6 @@ export class Http2Responder implements Responder {
     if (body !== null && body.length > 0 && hasBody(this.#method, status)) {
       outgoing.respond(list);
       outgoing.end(body);
-      // Node knows no more of what the caller has taken than that it was handed on.
-      if (outgoing.writableLength > 0) this.stalled(true);
     } else outgoing.respond(list, { endStream: true });
     if (!this.received) outgoing.once("finish", () => this.#stopBody());
   }
@@ -92,7 +90,7 @@ export class Http2Responder implements Responder {
     });
   }
 
-  trailers({ list }: ResponseFields): void {
+  trailers(list: readonly string[]): void {
     const trailers: Record<string, string[]> = Object.create(null);
     for (let i = 0; i + 1 < list.length; i += 2) (trailers[list[i] ?? ""] ??= []).push(list[i + 1] ?? "");
     this.#trailers = trailers;

@@ -24,10 +24,8 @@ export interface Responder {
   whole(status: number, fields: ResponseFields, body: Buffer | null, requestId: string, extra: FieldList | null): void;
   /** Begins an answer whose body comes in pieces. `wait`: a piece follows at once, so that the head may leave with it. */
   start(status: number, fields: ResponseFields, requestId: string, extra: FieldList | null, wait: boolean): void;
-  /** The caller takes no more of an answer for now, or goes on taking: who takes nothing for too long is given up. */
-  stalled(yes: boolean): void;
   /** Fields to follow the last piece; left out where the caller does not take them. */
-  trailers(fields: ResponseFields): void;
+  trailers(list: readonly string[]): void;
   /** Ends an answer that has begun and cannot be completed, so that the caller sees that it is cut off. */
   cutOff(): void;
   /** What comes next on the request's connection is not to be trusted: nothing more is read from it after the answer. */

@@ -2,18 +2,43 @@
 // What happens to a request stands in intake.ts and serve.ts.
 
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
-import type { Socket } from "node:net";
 import { LIMITS } from "@headgate/core";
 import { Exchange } from "./exchange.ts";
 import { Http1Responder } from "./http1.ts";
+import type { LingeringSocket } from "./linger.ts";
 import { answerMalformed } from "./malformed.ts";
 import { asksForWebSocket } from "./model/handshake.ts";
+import type { MeasuredHead } from "./model/request.ts";
 import { type Surroundings, serve } from "./serve.ts";
 import { serveConnect, serveUpgrade } from "./upgrade.ts";
 
 /** A connection and what was asked on it last; where the caller pipelines, what was asked before it too. */
-interface Connection extends Socket {
+interface Connection extends LingeringSocket {
   asked?: Http1Responder | null;
+}
+
+/** Node's parser lets some others through. */
+const OTHER_VERSION: MeasuredHead = { count: 0, bytes: 0, problem: "this is not HTTP/1.1 or HTTP/1.0" };
+
+/** The newest of these requests that has no answer yet, and behind it those of the others that have none. */
+function withoutAnswer(asked: Http1Responder | null): Http1Responder | null {
+  let newest = asked;
+  while (newest !== null && newest.exchange?.over !== false) newest = newest.before;
+  if (newest !== null) newest.before = withoutAnswer(newest.before);
+  return newest;
+}
+
+/** How often connections are looked at. */
+const LOOK_MS = 1_000;
+
+/** Gives callers up that take nothing of what waits for them for this long. To be called now and then. */
+function watch(sockets: ReadonlySet<Connection>, sendTimeoutMs: number): void {
+  for (const socket of sockets) {
+    const stalls = socket.writableLength > 0;
+    // Node counts from when something last went out, and ends the connection; for idle ones it sets a time of its own.
+    if (stalls && socket.timeout !== sendTimeoutMs) socket.setTimeout(sendTimeoutMs);
+    else if (!stalls && socket.timeout === sendTimeoutMs) socket.setTimeout(0);
+  }
 }
 
 /** A bridge's HTTP server. Not listening yet. */
@@ -21,27 +46,35 @@ export function createBridgeServer(surroundings: Surroundings): Server {
   const { router, intake, limits } = surroundings;
 
   function onRequest(req: IncomingMessage, res: ServerResponse): void {
+    // Socket is extended by this module alone.
+    const connection = req.socket as Connection;
+    if (connection.lingers === true) return;
     const target = req.url ?? "";
     const method = req.method ?? "GET";
-    const verdict = intake.look(method, target, req.rawHeaders, req.httpVersionMinor >= 1, null);
+    const measured = req.httpVersionMajor === 1 ? null : OTHER_VERSION;
+    const verdict = intake.look(method, target, req.rawHeaders, req.httpVersionMinor >= 1, measured);
     const { fields } = intake;
     const responder = new Http1Responder(req, res, fields.chunked || fields.contentLength > 0, fields.takesTrailers, surroundings);
     const exchange = new Exchange(responder, method, intake.requestId, router);
     responder.exchange = exchange;
-    // Socket is extended by this module alone.
-    const connection = req.socket as Connection;
     const before = connection.asked ?? null;
-    if (before !== null && before.exchange?.over === false) {
-      responder.before = before;
+    connection.asked = responder;
+    if (before !== null && !before.outgoing.writableFinished) {
+      responder.depth = before.depth + 1;
+      if (responder.depth >= LIMITS.pipelinedRequests) {
+        connection.destroy();
+        return;
+      }
+      responder.before = withoutAnswer(before);
       before.followed = true;
     }
-    connection.asked = responder;
     serve(exchange, verdict, surroundings);
   }
 
   const server = createServer(
     {
-      maxHeaderSize: LIMITS.headerBytes,
+      // Node refuses what reaches it.
+      maxHeaderSize: LIMITS.headerBytes + 1,
       headersTimeout: limits.headerTimeoutMs,
       requestTimeout: limits.bodyTimeoutMs,
       keepAliveTimeout: limits.keepAliveTimeoutMs,
@@ -60,20 +93,27 @@ export function createBridgeServer(surroundings: Surroundings): Server {
   // Whether the body is wanted is said once the request has been looked at.
   server.on("checkContinue", onRequest);
   server.on("checkExpectation", onRequest);
+  const sockets = new Set<Connection>();
+  const lookMs = Math.min(LOOK_MS, limits.sendTimeoutMs);
+  const look = setInterval(() => watch(sockets, limits.sendTimeoutMs), lookMs).unref();
+  server.on("close", () => clearInterval(look));
   server.on("connection", (socket: Connection) => {
+    sockets.add(socket);
     socket.on("error", () => undefined);
     socket.on("close", () => {
+      sockets.delete(socket);
       for (let asked = socket.asked ?? null; asked !== null; asked = asked.before) asked.exchange?.left();
       socket.asked = null;
     });
   });
   server.on("upgrade", (req, socket: Connection, head) => {
+    sockets.delete(socket);
     // Nobody asks for a WebSocket before the answers to earlier requests, and there is no telling where those would go.
-    if (socket.asked?.exchange?.over === false) socket.destroy();
+    if (socket.lingers === true || socket.asked?.exchange?.over === false) socket.destroy();
     else serveUpgrade(req, socket, head, surroundings);
   });
   server.on("connect", (req, socket: Connection) => {
-    if (socket.asked?.exchange?.over === false) socket.destroy();
+    if (socket.lingers === true || socket.asked?.exchange?.over === false) socket.destroy();
     else serveConnect(req, socket, surroundings);
   });
   server.on("clientError", (error, socket: Connection) => answerMalformed(error, socket, socket.asked?.exchange ?? null));

@@ -127,7 +127,10 @@ export class RequestFields {
         forward.push(name, value);
       } else if (kind === "connection") connection = connection === null ? value : `${connection},${value}`;
       else if (kind === "content-length") this.#length(value);
-      else if (kind === "transfer-encoding") this.chunked = true;
+      else if (kind === "transfer-encoding") {
+        if (this.chunked || value.toLowerCase() !== "chunked") this.problem = "the only transfer coding that is taken is chunked, once";
+        this.chunked = true;
+      }
       // With two of them it is none, and gets a fresh one.
       else if (kind === "request-id") this.requestId = this.requestId === "" ? value : " ";
       else if (kind === "shard-key") {
@@ -183,18 +186,4 @@ export class RequestFields {
 function hasName(raw: readonly string[], name: string): boolean {
   for (let i = 0; i < raw.length; i += 2) if (fieldOf(raw[i] ?? "").name === name) return true;
   return false;
-}
-
-/** What has no place behind a body: it frames the message, routes it, says who asks or how the body is to be read (RFC 9110, section 6.5.1). */
-const NO_TRAILER =
-  /^(?::|x-headgate-|if-|content-(?:encoding|type|range)$|(?:authorization|cookie|cache-control|max-forwards|pragma|range|set-cookie|age|date|expires|location|retry-after|vary|warning|www-authenticate)$)/;
-
-/** Fields behind a body, for the handler: names in lower case and values in turn, without those that have no place there. */
-export function trailerFields(raw: readonly string[]): readonly string[] {
-  const fields: string[] = [];
-  for (let i = 0; i + 1 < raw.length; i += 2) {
-    const { name, kind } = fieldOf(raw[i] ?? "");
-    if (kind === "forward" && !NO_TRAILER.test(name)) fields.push(name, raw[i + 1] ?? "");
-  }
-  return fields;
 }

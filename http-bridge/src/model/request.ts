@@ -13,7 +13,8 @@ export function pathLength(target: string): number {
 // A NUL, an encoded slash or backslash, a raw backslash; a dot segment, plain or encoded.
 const AMBIGUOUS = /%00|%2f|%5c|\\/i;
 const DOT_SEGMENT = /\/(?:\.|%2e){1,2}(?:\/|$)/i;
-const ORIGIN_FORM = /^\/[\x21-\x7e]*$/;
+// No fragment: what comes behind a "#" is not for the server, and programs differ on where the path ends then.
+const ORIGIN_FORM = /^\/[\x21\x22\x24-\x7e]*$/;
 
 /** What is wrong with a request target; null: nothing. */
 export function targetProblem(target: string, path: string): Fault | null {
@@ -35,6 +36,7 @@ export function fieldsProblem(fields: RequestFields, count: number, hostNeeded: 
   if (count > LIMITS.headerFields) return tooManyFields();
   if (hostNeeded && !fields.hasHost) return fault("malformed_request", "there is no Host field");
   if (fields.problem !== null) return fault("malformed_request", fields.problem);
+  if (fields.chunked && !hostNeeded) return fault("malformed_request", "HTTP/1.0 has no Transfer-Encoding");
   if (fields.shardKey !== null && fields.shardKey.length > LIMITS.shardKeyBytes) {
     return fault("headers_too_large", `X-Headgate-Shard-Key is longer than ${LIMITS.shardKeyBytes} bytes`, { limit: "shardKeyBytes" });
   }
@@ -55,13 +57,6 @@ export function originForm(target: string, host: string): string {
   if (match === null || match[1]?.toLowerCase() !== host.toLowerCase()) return target;
   const path = match[2] ?? "/";
   return path.startsWith("?") ? `/${path}` : path;
-}
-
-/** What is wrong with fields behind a body, given those before it; null: nothing. */
-export function trailersProblem(head: readonly string[], trailers: readonly string[]): Fault | null {
-  if ((head.length + trailers.length) / 2 > LIMITS.headerFields) return tooManyFields();
-  const bytes = trailers.reduce((sum, text) => sum + text.length, 0);
-  return bytes > LIMITS.headerBytes ? headerTooLarge() : null;
 }
 
 /** What is known of a head that no parser has held to the limits. */
@@ -86,7 +81,8 @@ export function headerTooLarge(): Fault {
   return fault("headers_too_large", `the header section is larger than ${LIMITS.headerBytes} bytes`, { limit: "headerBytes" });
 }
 
-function tooManyFields(): Fault {
+/** The refusal of a header section with too many fields. */
+export function tooManyFields(): Fault {
   return fault("headers_too_large", `there are more than ${LIMITS.headerFields} header fields`, { limit: "headerFields" });
 }
 
