@@ -16,10 +16,11 @@ const LOOK_MS = 250;
 /** The descriptor on which a boot lies. */
 const BOOT_FD = 3;
 /**
- * V8's room in a process that serves requests, in MiB; taken under load alone. Bodies lie outside of its heap but count towards
- * its limit, which starts low: a small heap would be collected whole every hundred requests (docs/performance.md).
+ * V8's room in a process that serves requests, in MiB; taken under load alone. Bodies lie outside of its heap and have a limit of
+ * their own there, which is low: a heap of a few MiB would be collected whole every hundred requests. The third flag lets them
+ * count against the heap's limit (docs/performance.md).
  */
-const NODE_FLAGS = ["--initial-old-space-size=128", "--max-semi-space-size=32"];
+const NODE_FLAGS = ["--initial-old-space-size=128", "--max-semi-space-size=32", "--external-memory-accounted-in-global-limit"];
 
 /** Where things are. */
 export interface LocalLauncherConfig {

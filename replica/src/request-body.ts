@@ -27,6 +27,11 @@ export class RequestBody {
     return this.#used;
   }
 
+  /** Whether all of it has arrived. */
+  get complete(): boolean {
+    return this.#ended;
+  }
+
   /** Takes the next bytes, and notes whether they are the last and what stands behind them. */
   push(piece: Buffer | null, end: boolean, trailers: readonly string[] = NO_FIELDS): void {
     if (piece !== null && piece.length > 0) this.#pieces.push(piece);

@@ -116,7 +116,8 @@ export class SessionCall implements Incoming, StreamOut {
   /** The whole answer is written: what was watched and waited for is let go of. */
   closed(): void {
     this.#cancellation?.over();
-    this.#body?.fail(new HeadgateError(ANSWERED));
+    // An error costs its stack trace: made only where somebody may still wait for more.
+    if (this.#body !== null && !this.#body.complete) this.#body.fail(new HeadgateError(ANSWERED));
   }
 
   // --- the answer ---

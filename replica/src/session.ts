@@ -105,6 +105,10 @@ export class ReplicaSession implements CallHandler, RequestFrames, Sender {
     this.#runner.answered(this, answer === RoomAnswer.MORE);
   }
 
+  drained(): void {
+    if (this.#streams.length > 0) this.#schedule();
+  }
+
   halfClosed(): void {
     this.#stream.end(null);
   }
@@ -206,7 +210,8 @@ export class ReplicaSession implements CallHandler, RequestFrames, Sender {
   }
 
   #endTurn(): void {
-    if (this.#streams.length > 0) {
+    // Streams wait for a bridge that is slow to read; whole answers and ends of others do not.
+    if (this.#streams.length > 0 && !this.#stream.backedUp) {
       const streams = this.#streams;
       this.#streams = [];
       for (const stream of streams) stream.flush();

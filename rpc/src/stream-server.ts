@@ -18,6 +18,8 @@ export interface ServerCall {
   send(message: Uint8Array): boolean;
   /** Sends bytes that are messages with their prefixes already, and `behind` right after them. */
   sendPrefixed(bytes: Uint8Array, behind?: Uint8Array | null): boolean;
+  /** Whether more waits to be sent than the caller takes; drained() is told when it does not any more. */
+  readonly backedUp: boolean;
   /** Ends the call: with status OK, or with a fault. */
   end(error: Fault | null): void;
 }
@@ -26,6 +28,8 @@ export interface ServerCall {
 export interface CallHandler {
   /** A message. Throwing ends the call with that error. */
   message(message: Buffer): void;
+  /** What waited to be sent is sent. */
+  drained?(): void;
   /** The caller sends nothing more, or is gone: without HTTP/2 the two look alike until the call is ended. */
   halfClosed(): void;
   /** The call is over, whoever ended it. Exactly once. */
@@ -141,11 +145,15 @@ function serveDirect(socket: Socket, path: string, rest: Buffer, methods: Method
   const method = Object.hasOwn(methods, path) ? methods[path] : undefined;
   const handler = method?.({
     timeoutMs: 0,
+    get backedUp() {
+      return socket.writableNeedDrain;
+    },
     send: (message) => call.send(message),
     sendPrefixed: (bytes, behind) => call.sendPrefixed(bytes, behind),
     end,
   });
   if (handler === undefined) end(fault("method_not_declared", `there is no gRPC method ${path.slice(0, 200)} here`));
+  socket.on("drain", () => handler?.drained?.());
   socket.on("end", () => handler?.halfClosed());
   socket.on("close", () => handler?.closed());
   return () => end(null);
@@ -204,6 +212,9 @@ function serve(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, methods:
   }
   const handler = method({
     timeoutMs,
+    get backedUp() {
+      return stream.writableNeedDrain;
+    },
     send: (message) => !ended && !stream.destroyed && stream.write(prefixed(message)),
     sendPrefixed: (bytes, behind = null) => {
       if (ended || stream.destroyed) return false;
@@ -223,6 +234,7 @@ function serve(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, methods:
       end(faultOf(error));
     }
   });
+  stream.on("drain", () => handler.drained?.());
   stream.on("end", () => handler.halfClosed());
   stream.on("close", () => {
     ended = true;
