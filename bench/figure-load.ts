@@ -23,7 +23,7 @@ export interface FigureLoad {
   readonly table: FigureTable;
   /** How to start each chain of the table. One that cannot run here is left out. */
   readonly chains: ReadonlyMap<string, StartChain>;
-  /** Loads a running chain once. The first run of each chain and case warms up and is thrown away. */
+  /** Loads a running chain once. The first run of each chain and case warms up and is thrown away, but in a trial. */
   readonly measure: (chain: RunningChain, how: RunHow) => Promise<Measured>;
 }
 
@@ -56,7 +56,8 @@ export async function measureLoad(load: FigureLoad, plan: FigurePlan): Promise<r
   }
   const figures: Figure[] = [];
   for (const each of cases) {
-    for (let round = 0; round <= plan.rounds; round++) {
+    // A trial has no time to warm up, and gives no verdict.
+    for (let round = quick ? 1 : 0; round <= plan.rounds; round++) {
       for (const { name: chain, chain: server } of running) {
         signal.throwIfAborted();
         plan.progress(`${name}: ${each}, ${round === 0 ? "warming up" : `round ${round}/${plan.rounds}`}: ${chain}`);

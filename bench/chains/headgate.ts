@@ -33,7 +33,7 @@ export function headgateChain(app: HeadgateApp, startInstance: StartInstance = s
     for (const backend of app.backends) await serve.createBackend(backend);
     for (const { name, ...endpoint } of app.endpoints) await serve.createEndpoint(name, endpoint);
     const url = serve.httpUrl.replace(/\/$/, "");
-    await until200(`${url}${app.readyPath}`, 10_000, never, site.signal);
+    await until200(`${url}${app.readyPath}`, 30_000, never, site.signal);
     const owned = stack.move();
     return {
       url,
