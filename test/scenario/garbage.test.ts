@@ -12,7 +12,7 @@ const { serve } = instance;
 
 beforeAll(async () => {
   const program = join(REPOSITORY, "test", "support", "garbage-replica.ts");
-  for (const kind of ["session", "unary"]) {
+  for (const kind of ["session", "direct", "unary"]) {
     await serve.createBackend(kind, { command: [process.execPath, program, kind] });
     await serve.createEndpoint(kind, { backend: kind, route: `/${kind}/*`, methods: ["GET", "POST"], requestTimeoutMs: 1_000 });
   }
@@ -78,6 +78,7 @@ const SESSION: readonly (readonly [string, Outcome])[] = [
   ["giant-length", "502"],
   ["compressed-flag", "502"],
   ["message-of-5-MiB", "502"],
+  ["last-word-amid-requests", "502"],
   ["empty-message", "fine"],
   ["unknown-stream", "502"],
   ["stream-zero", "502"],
@@ -166,12 +167,15 @@ const UNARY: readonly (readonly [string, Outcome])[] = [
 const FATAL = new Set(
   [
     "no-protobuf wrong-wire-types truncated-frame frame-longer-than-message varint-without-end giant-length compressed-flag",
-    "message-of-5-MiB unknown-stream stream-zero huge-stream-number",
+    "message-of-5-MiB last-word-amid-requests unknown-stream stream-zero huge-stream-number",
     "stream-reset stream-ended goaway connection-closed closed-within-a-frame closed-after-begin",
   ].flatMap((names) => names.split(" ")),
 );
 
-const CASES = [...SESSION.map((row) => ["session", ...row] as const), ...UNARY.map((row) => ["unary", ...row] as const)];
+const CASES = [
+  ...["session", "direct"].flatMap((kind) => SESSION.map((row) => [kind, ...row] as const)),
+  ...UNARY.map((row) => ["unary", ...row] as const),
+];
 
 test.each(CASES)("over %s, %s: the caller sees %s, and nobody else notices", async (kind, way, outcome) => {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });

@@ -2,18 +2,31 @@
 // to a behaviour that answers it with bytes of its choosing. For tests of what happens when a replica breaks the contract.
 
 import { readFileSync, rmSync } from "node:fs";
-import { type ServerHttp2Session, type ServerHttp2Stream, createServer } from "node:http2";
+import { type ServerHttp2Stream, createServer } from "node:http2";
+import { type Socket, createServer as createSocketServer } from "node:net";
 import { AttachRequest, AttachResponse, Boot } from "@headgate/proto/attachment";
 import { HandleRequest, type RequestFrame, type RequestHead, SessionRequest } from "@headgate/proto/replica";
 import { openStream } from "@headgate/rpc/stream";
+
+/** What a program serves: Session over HTTP/2, the same without HTTP/2 around it, or Handle. */
+export type Serves = "session" | "direct" | "unary";
+
+/** The way back of a call. */
+export interface Out {
+  readonly destroyed: boolean;
+  write(bytes: Uint8Array): boolean;
+  end(): unknown;
+  /** Ends it with an error code of HTTP/2, or just so where there is no HTTP/2. */
+  close(code: number): void;
+}
 
 /** One request, and all ways to answer it. */
 export interface Asked {
   /** Its number in the session; 0 for Handle. */
   readonly id: number;
   readonly head: RequestHead;
-  readonly stream: ServerHttp2Stream;
-  readonly connection: ServerHttp2Session;
+  readonly stream: Out;
+  readonly connection: { destroy(): void; goaway(code: number): void };
   /** Resolves when the bridge cancels it. */
   readonly cancelled: Promise<void>;
   /** Told of its further frames, where it is set. */
@@ -41,52 +54,91 @@ function cutter(onMessage: (message: Buffer) => void): (chunk: Buffer) => void {
   };
 }
 
-/** Serves ReplicaService: each request of a session, and each Handle, goes to `behave`. Pings and the like are passed over. */
-function serve(address: string, behave: (asked: Asked) => void): Promise<void> {
+type Behave = (asked: Asked) => void;
+
+/** Reads one call: each request of a session, and each Handle, goes to `behave`. Pings and the like are passed over. */
+function readCall(isSession: boolean, stream: Out, connection: Asked["connection"], behave: Behave) {
+  const cancels = new Map<number, () => void>();
+  const open = new Map<number, Asked>();
+  const ask = (id: number, head: RequestHead): void => {
+    const cancelled = new Promise<void>((resolve) => cancels.set(id, resolve));
+    const asked: Asked = { id, head, stream, connection, cancelled, heard: null };
+    open.set(id, asked);
+    behave(asked);
+  };
+  const cut = cutter((message) => {
+    if (!isSession) {
+      const { head } = HandleRequest.decode(message);
+      if (head !== undefined) ask(0, head);
+      return;
+    }
+    for (const frame of SessionRequest.decode(message).frames) {
+      const { streamId, head, cancel } = frame;
+      if (head !== undefined) ask(streamId, head);
+      else open.get(streamId)?.heard?.(frame);
+      if (cancel) cancels.get(streamId)?.();
+    }
+  });
+  return { cut, closed: () => cancels.get(0)?.() };
+}
+
+/** Serves ReplicaService over HTTP/2. */
+function serve(path: string, behave: Behave): Promise<void> {
   const server = createServer();
   server.on("sessionError", () => undefined);
   server.on("stream", (generic, headers) => {
     // A server's streams are ServerHttp2Streams; the event's type does not say so.
     const stream = generic as ServerHttp2Stream;
-    const connection = stream.session;
+    const { session: connection } = stream;
     if (connection === undefined) return;
     stream.on("error", () => undefined);
     connection.on("error", () => undefined);
     stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
     stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
-    const cancels = new Map<number, () => void>();
-    const open = new Map<number, Asked>();
-    const ask = (id: number, head: RequestHead): void => {
-      const cancelled = new Promise<void>((resolve) => cancels.set(id, resolve));
-      const asked: Asked = { id, head, stream, connection: connection as ServerHttp2Session, cancelled, heard: null };
-      open.set(id, asked);
-      behave(asked);
+    const call = readCall(headers[":path"] === "/headgate.v1.ReplicaService/Session", stream, connection, behave);
+    stream.on("data", call.cut);
+    stream.on("close", call.closed);
+  });
+  return new Promise((resolve) => server.listen(path, resolve));
+}
+
+/** Serves Session without HTTP/2: one line that names the method, then messages. */
+function serveDirect(path: string, behave: Behave): Promise<void> {
+  const server = createSocketServer((socket: Socket) => {
+    socket.on("error", () => undefined);
+    const destroy = (): void => void socket.destroy();
+    const stream: Out = {
+      get destroyed() {
+        return socket.destroyed;
+      },
+      write: (bytes) => socket.write(bytes),
+      end: () => socket.end(),
+      close: destroy,
     };
-    const isSession = headers[":path"] === "/headgate.v1.ReplicaService/Session";
-    const cut = cutter((message) => {
-      if (!isSession) {
-        const { head } = HandleRequest.decode(message);
-        if (head !== undefined) ask(0, head);
+    const { cut } = readCall(true, stream, { destroy, goaway: destroy }, behave);
+    let line: Buffer | null = Buffer.alloc(0);
+    socket.on("data", (chunk: Buffer) => {
+      if (line === null) {
+        cut(chunk);
         return;
       }
-      for (const frame of SessionRequest.decode(message).frames) {
-        const { streamId, head, cancel } = frame;
-        if (head !== undefined) ask(streamId, head);
-        else open.get(streamId)?.heard?.(frame);
-        if (cancel) cancels.get(streamId)?.();
-      }
+      line = Buffer.concat([line, chunk]);
+      const end = line.indexOf("\n");
+      if (end < 0) return;
+      const rest = line.subarray(end + 1);
+      line = null;
+      cut(rest);
     });
-    stream.on("data", cut);
-    stream.on("close", () => cancels.get(0)?.());
   });
-  rmSync(address.slice("unix:".length), { force: true });
-  return new Promise((resolve) => server.listen(address.slice("unix:".length), resolve));
+  return new Promise((resolve) => server.listen(path, resolve));
 }
 
 /** Joins the instance whose boot stands at descriptor 3, and serves. */
-export async function joinAsReplica(session: boolean, behave: (asked: Asked) => void): Promise<void> {
+export async function joinAsReplica(serves: Serves, behave: Behave): Promise<void> {
   const boot = Boot.fromJSON(JSON.parse(readFileSync(3, "utf8")));
-  await serve(boot.listenAddress, behave);
+  const path = boot.listenAddress.slice("unix:".length);
+  rmSync(path, { force: true });
+  await (serves === "direct" ? serveDirect(path, behave) : serve(path, behave));
   const say = (kind: AttachRequest["kind"]): void => void attach.send(AttachRequest.encode({ kind }).finish());
   const attach = openStream(
     boot.controlAddress,
@@ -96,7 +148,7 @@ export async function joinAsReplica(session: boolean, behave: (asked: Asked) => 
       message: (message) => {
         const { kind } = AttachResponse.decode(message);
         if (kind?.$case === "registered") {
-          const ready = { session, direct: false, acceptsBatches: false, methods: ["handle"] };
+          const ready = { session: serves !== "unary", direct: serves === "direct", acceptsBatches: false, methods: ["handle"] };
           say({ $case: "ready", value: ready });
         } else if (kind?.$case === "configure") say({ $case: "configured", value: { number: kind.value.number } });
         else if (kind?.$case === "drain") say({ $case: "drained", value: {} });

@@ -1,8 +1,8 @@
-// A replica program that breaks the contract in the way that the last part of a request's path names. `session` as its argument: over
-// Session; `unary`: over Handle. What a caller must see of each way stands in scenario/garbage.test.ts.
+// A replica program that breaks the contract in the way that the last part of a request's path names. Its argument says what it serves:
+// `session`, `direct` or `unary`. What a caller must see of each way stands in scenario/garbage.test.ts.
 
 import { HandleResponse, ResponseFrame, SessionResponse } from "@headgate/proto/replica";
-import { type Asked, framed, joinAsReplica } from "./foreign-replica.ts";
+import { type Asked, type Serves, framed, joinAsReplica } from "./foreign-replica.ts";
 
 type Head = { status: number; headers?: Record<string, string> };
 interface Answer {
@@ -96,6 +96,7 @@ const WAYS: Readonly<Record<string, (to: Speaker) => void>> = {
     if (to.session) to.message(Buffer.alloc(0));
     to.message(to.session ? to.encode({ head: { status: 200 }, body: "fine", end: true }) : Buffer.alloc(0));
   },
+  "last-word-amid-requests": (to) => to.raw(framed(Buffer.from("grpc-status: 0\r\n"), 0x80)),
   // Frames for others.
   "unknown-stream": (to) => to.say({ streamId: to.asked.id + 1_000_000, head: { status: 200 }, body: "for nobody", end: true }),
   "stream-zero": (to) => to.say({ streamId: 0, head: { status: 200 }, body: "for nobody", end: true }),
@@ -178,10 +179,11 @@ const WAYS: Readonly<Record<string, (to: Speaker) => void>> = {
   },
 };
 
-const session = process.argv[2] !== "unary";
-await joinAsReplica(session, (asked) => {
+const SERVES: Readonly<Record<string, Serves>> = { session: "session", direct: "direct", unary: "unary" };
+const serves = SERVES[process.argv[2] ?? ""] ?? "session";
+await joinAsReplica(serves, (asked) => {
   const path = new URL(asked.head.target, "http://replica").pathname.split("/").slice(2);
-  const to = new Speaker(asked, session);
+  const to = new Speaker(asked, serves !== "unary");
   const [way = "", token = ""] = path;
   // Others of the same connection, answered a little later.
   if (way === "echo") setTimeout(() => to.fine(token), 30);

@@ -79,7 +79,7 @@ const WAYS: Readonly<Record<string, (asked: Asked) => void>> = {
   plain: (asked) => say(asked, { head: { status: 200 }, body: "plain", end: true }),
 };
 
-await joinAsReplica(process.argv[2] === "session", (asked) => {
+await joinAsReplica(process.argv[2] === "session" ? "session" : "unary", (asked) => {
   const name = asked.head.target.split("/").at(-1) ?? "";
   const way = WAYS[name];
   if (way === undefined) throw new Error(`there is no way "${name}"`);
