@@ -208,7 +208,6 @@ export class Exchange implements CallSink {
 
   #write(piece: Buffer): void {
     const { call } = this;
-    const { outgoing } = this.#to;
     const bytes = piece.length;
     if (this.#promised >= 0) {
       this.#promised -= bytes;
@@ -221,7 +220,7 @@ export class Exchange implements CallSink {
       }
     }
     // The piece is a slice of a message that is not written to again, so that it can wait as it is.
-    if (outgoing.write(piece) && this.#untaken === 0) {
+    if (this.#to.write(piece) && this.#untaken === 0) {
       if (call !== null) this.#router.consumed(call, bytes);
     } else this.#waitForDrain(bytes);
   }

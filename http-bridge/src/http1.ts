@@ -1,5 +1,6 @@
 // A request of HTTP/1.x and its way back: Node's IncomingMessage and ServerResponse behind the Responder port.
-// Small whole answers leave by the short way (whole-response.ts), all others by writeHead() and end().
+// Small whole answers and small pieces leave by short ways (whole-response.ts, small-chunk.ts), all others by writeHead(), write()
+// and end().
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Exchange } from "./exchange.ts";
@@ -7,6 +8,7 @@ import { type FieldList, type ResponseFields, hasBody, lengthOfWhole, withUpgrad
 import { linger } from "./linger.ts";
 import type { Responder } from "./responder.ts";
 import type { Surroundings } from "./serve.ts";
+import { sendSmallChunk } from "./small-chunk.ts";
 import { canSendWhole, sendWhole } from "./whole-response.ts";
 
 /** Bodies up to this go out in one write with their head. */
@@ -80,6 +82,10 @@ export class Http1Responder implements Responder {
     this.#rest();
     outgoing.writeHead(status, allFields(fields, requestId, extra, fields.contentLength));
     if (!wait) outgoing.flushHeaders();
+  }
+
+  write(piece: Buffer): boolean {
+    return sendSmallChunk(this.outgoing, piece) || this.outgoing.write(piece);
   }
 
   trailers(list: readonly string[]): void {

@@ -90,6 +90,10 @@ export class Http2Responder implements Responder {
     });
   }
 
+  write(piece: Buffer): boolean {
+    return this.outgoing.write(piece);
+  }
+
   trailers(list: readonly string[]): void {
     const trailers: Record<string, string[]> = Object.create(null);
     for (let i = 0; i + 1 < list.length; i += 2) (trailers[list[i] ?? ""] ??= []).push(list[i + 1] ?? "");

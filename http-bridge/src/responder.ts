@@ -24,6 +24,8 @@ export interface Responder {
   whole(status: number, fields: ResponseFields, body: Buffer | null, requestId: string, extra: FieldList | null): void;
   /** Begins an answer whose body comes in pieces. `wait`: a piece follows at once, so that the head may leave with it. */
   start(status: number, fields: ResponseFields, requestId: string, extra: FieldList | null, wait: boolean): void;
+  /** Sends the next piece. False: `outgoing` says "drain" when it and all before it are taken. */
+  write(piece: Buffer): boolean;
   /** Fields to follow the last piece; left out where the caller does not take them. */
   trailers(list: readonly string[]): void;
   /** Ends an answer that has begun and cannot be completed, so that the caller sees that it is cut off. */
