@@ -10,8 +10,8 @@ import { NO_FIELDS, type StreamAnswer, fieldsOfPiece, pieceOf } from "./result.t
 export interface StreamOut {
   /** Bytes that may be sent now. */
   readonly credit: number;
-  /** Asks for one flush() at the end of this turn. */
-  gather(stream: AnswerStream): void;
+  /** Asks for one flush() at the end of this turn, or a little later where it is not urgent. */
+  gather(stream: AnswerStream, urgent: boolean): void;
   /** Sends the head, the first bytes, and with `end` all of it. */
   start(status: number, headers: EncodedHeaders, body: string | Uint8Array | null, end: boolean): void;
   /** Sends further bytes, or the end. At most bodyChunkBytes. */
@@ -20,6 +20,8 @@ export interface StreamOut {
 
 /** Pieces taken in one turn: an iterator that never waits must not keep the event loop. */
 const PIECES_A_TURN = 256;
+/** So much does not wait for more. */
+const MUCH_BYTES = 4 * 1024;
 /** Characters of text that fit a frame whatever they are. */
 const FRAME_CHARS = Math.floor(LIMITS.bodyChunkBytes / 3);
 
@@ -159,7 +161,7 @@ export class AnswerStream {
   #ask(): void {
     if (this.#gathered) return;
     this.#gathered = true;
-    this.#out.gather(this);
+    this.#out.gather(this, !this.#begun || this.#done || this.#held >= MUCH_BYTES);
   }
 
   /** Sends what waits, as far as the credit goes. */

@@ -162,8 +162,8 @@ export class SessionCall implements Incoming, StreamOut {
     return this.#stream.run();
   }
 
-  gather(stream: AnswerStream): void {
-    this.#session.gather(stream);
+  gather(stream: AnswerStream, urgent: boolean): void {
+    this.#session.gather(stream, urgent);
   }
 
   start(status: number, headers: EncodedHeaders, body: string | Uint8Array | null, end: boolean): void {

@@ -31,6 +31,9 @@ import type { Runner } from "./runner.ts";
 const FLUSH_BYTES = 64 * 1024;
 /** Bodies from this size on go out as they are, without being copied into the message. */
 const APART_BYTES = 16 * 1024;
+/** From so many streams in a message on, the next one waits for more of them: a wait that no reader notices, and half the messages. */
+const MANY_STREAMS = 4;
+const HOLD_MS = 2;
 const NO_FIELDS: readonly string[] = Object.freeze([]);
 
 /** One bridge's stream. */
@@ -44,6 +47,10 @@ export class ReplicaSession implements CallHandler, RequestFrames, Sender {
   readonly #writer = new WireWriter();
   /** Streamed answers with pieces that gathered in this turn. */
   #streams: AnswerStream[] = [];
+  /** How many of them the last message with any had, and when it was made. */
+  #lastStreams = 0;
+  #lastMs = 0;
+  #hold: NodeJS.Timeout | null = null;
   #mark = -1;
   /** When the message that is being read came. */
   #nowMs = 0;
@@ -115,6 +122,7 @@ export class ReplicaSession implements CallHandler, RequestFrames, Sender {
 
   closed(): void {
     this.#closed = true;
+    if (this.#hold !== null) clearTimeout(this.#hold);
     for (const call of this.#calls.values()) {
       call.open = false;
       call.cancelled(fault("cancelled", "the bridge is gone"));
@@ -126,10 +134,20 @@ export class ReplicaSession implements CallHandler, RequestFrames, Sender {
 
   // --- what the replica says ---
 
-  /** A streamed answer has something to write at the end of this turn. */
-  gather(stream: AnswerStream): void {
+  /**
+   * A streamed answer has something to write at the end of this turn. Where many streams are busy it may wait for further ones,
+   * HOLD_MS at most since the last message; `urgent` does not, which the first pieces of an answer are, and the last.
+   */
+  gather(stream: AnswerStream, urgent: boolean): void {
     this.#streams.push(stream);
-    this.#schedule();
+    if (urgent || this.#lastStreams < MANY_STREAMS) {
+      this.#schedule();
+      return;
+    }
+    if (this.#hold !== null) return;
+    const waitMs = this.#lastMs + HOLD_MS - performance.now();
+    if (waitMs <= 0) this.#schedule();
+    else this.#hold = setTimeout(this.#flush, waitMs);
   }
 
   /** The start of an answer, with `end` all of it. The caller keeps to the credit and to 64 KiB. Returns the bytes of the body. */
@@ -210,10 +228,14 @@ export class ReplicaSession implements CallHandler, RequestFrames, Sender {
   }
 
   #endTurn(): void {
+    if (this.#hold !== null) clearTimeout(this.#hold);
+    this.#hold = null;
+    const streams = this.#streams;
     // Streams wait for a bridge that is slow to read; whole answers and ends of others do not.
-    if (this.#streams.length > 0 && !this.#stream.backedUp) {
-      const streams = this.#streams;
+    if (streams.length > 0 && !this.#stream.backedUp) {
       this.#streams = [];
+      this.#lastStreams = streams.length;
+      this.#lastMs = performance.now();
       for (const stream of streams) stream.flush();
     }
     this.#send();
