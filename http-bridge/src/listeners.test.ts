@@ -237,3 +237,14 @@ test("a connection whose request was malformed ends, also where its caller keeps
   await closed;
   expect(text().match(/HTTP\/1\.1 400/g)).toHaveLength(1);
 });
+
+test("many requests one after another on one connection are all answered, with and without a body", async () => {
+  const { httpPort } = await listen({}, 1);
+  const { socket, text } = await dial(httpPort);
+  const answers = (): number => text().split("HTTP/1.1 ").length - 1;
+  for (let asked = 1; asked <= 5 * LIMITS.pipelinedRequests; asked++) {
+    socket.write(`${asked % 2 === 0 ? "GET /-/healthz" : "GET /nowhere"} HTTP/1.1\r\nhost: x\r\n\r\n`);
+    await until(() => answers() >= asked);
+  }
+  expect(answers()).toBe(5 * LIMITS.pipelinedRequests);
+});

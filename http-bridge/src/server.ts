@@ -28,6 +28,12 @@ function withoutAnswer(asked: Http1Responder | null): Http1Responder | null {
   return newest;
 }
 
+/** Whether an answer is complete and the connection has taken all of it. */
+function isTaken(outgoing: ServerResponse, connection: Connection): boolean {
+  // Not writableFinished, which knows nothing of the short way out.
+  return outgoing.writableEnded && outgoing.writableLength === 0 && connection.writableLength === 0;
+}
+
 /** How often connections are looked at. */
 const LOOK_MS = 1_000;
 
@@ -59,7 +65,7 @@ export function createBridgeServer(surroundings: Surroundings): Server {
     responder.exchange = exchange;
     const before = connection.asked ?? null;
     connection.asked = responder;
-    if (before !== null && !before.outgoing.writableFinished) {
+    if (before !== null && !isTaken(before.outgoing, connection)) {
       responder.depth = before.depth + 1;
       if (responder.depth >= LIMITS.pipelinedRequests) {
         connection.destroy();

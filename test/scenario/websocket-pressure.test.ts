@@ -21,7 +21,8 @@ const open = (path: string, options = {}) => openWebSocket(serve.httpUrl, path, 
 
 /** What a handler wrote to a file of this name, once it is there. */
 const told = (name: string): Promise<string> =>
-  waitFor(`the handler's file ${name}`, () => readFile(join(instance.root, name), "utf8").catch(() => null));
+  // An empty one is being written.
+  waitFor(`the handler's file ${name}`, async () => (await readFile(join(instance.root, name), "utf8").catch(() => "")) || null);
 
 /** Resident memory of a process, in bytes. */
 const memoryOf = (pid: number): number => Number(readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1]) * 4_096;
