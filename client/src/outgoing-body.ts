@@ -38,7 +38,9 @@ export function bodyOf(body: unknown): WholeBody | StreamedBody {
 /** What is sent of a piece: text and bytes as they are, of anything else a line of JSON. */
 export function pieceOf(piece: unknown): Buffer {
   if (typeof piece === "string") return Buffer.from(piece, "utf8");
-  return bytesOf(piece) ?? Buffer.from(`${json(piece)}\n`, "utf8");
+  const bytes = bytesOf(piece);
+  // A copy: it may be sent a second time, when the source has made something else of its buffer.
+  return bytes !== null ? Buffer.from(bytes) : Buffer.from(`${json(piece)}\n`, "utf8");
 }
 
 /** The content type that the first piece of a stream stands for. */

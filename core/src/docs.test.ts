@@ -1,7 +1,7 @@
 // docs/errors.md and docs/limits.md say what the tables say: every row stands there, and nothing else does.
 import { readFileSync } from "node:fs";
 import { expect, test } from "@jest/globals";
-import { FAULTS, LIMITS } from "./index.ts";
+import { FAULTS, LIMITS, PASSED_ON, isFaultCode } from "./index.ts";
 
 /** The rows of all tables of a page whose first cell is a name in backticks. */
 function rowsOf(page: string): string[][] {
@@ -30,6 +30,21 @@ test("docs/errors.md says of every fault what it means and what to do", () => {
   for (const [code, , , , meaning = "", remedy = ""] of rowsOf("errors.md")) {
     expect({ code, meaning: meaning.length > 15, remedy: remedy.length > 10 }).toEqual({ code, meaning: true, remedy: true });
   }
+});
+
+test("docs/lifecycle.md has an exit for every fault that a request can meet, and for no other", () => {
+  const errors = readFileSync(new URL("../../docs/errors.md", import.meta.url), "utf8");
+  const groups = errors.split(/^## /m).filter((group) => group.startsWith("What a request can meet"));
+  const met = groups.flatMap((group) => [...group.matchAll(/^\| `(\w+)`/gm)].map(([, code]) => code ?? ""));
+  const page = readFileSync(new URL("../../docs/lifecycle.md", import.meta.url), "utf8");
+  const exits = page.split("\n").flatMap((line) => (/^\| \d/.test(line) ? (line.split("|").at(-2) ?? "") : []));
+  const named = (text: string): string[] => [...text.matchAll(/`(\w+)`/g)].map(([, code]) => code ?? "");
+  expect(groups.length).toBe(2);
+  expect([...new Set(exits.flatMap(named))].sort()).toEqual([...new Set(met)].sort());
+  const below = page.slice(page.indexOf("**Calls below.**"), page.indexOf(". `replica_busy` and"));
+  expect(named(below).sort()).toEqual([...PASSED_ON].sort());
+  // Nor does the text beside the table name a fault that is none of a request's.
+  for (const code of named(page)) if (isFaultCode(code)) expect(met).toContain(code);
 });
 
 test("docs/limits.md has every limit once, with its value", () => {
