@@ -203,6 +203,8 @@ export class BridgeSocket implements MessageSink {
   }
 
   #drained(): void {
+    // It reads, though what it could say to a ping lies behind much else.
+    this.heard = true;
     const owed = this.#owed;
     this.#owed = 0;
     this.#consumed(owed);

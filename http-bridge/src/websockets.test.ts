@@ -11,7 +11,10 @@ const { TEXT, TEXT_CONTINUES, BINARY } = WebSocketPart;
 const sink = { head: () => undefined, body: () => undefined, fault: () => undefined, writable: () => undefined };
 
 let servers: Server[] = [];
+let callers: Socket[] = [];
 afterEach(() => {
+  for (const caller of callers) caller.destroy();
+  callers = [];
   for (const server of servers) server.close();
   servers = [];
 });
@@ -26,6 +29,7 @@ async function open(sockets: WebSockets) {
   const caller = connect(typeof address === "object" && address !== null ? address.port : 0, "127.0.0.1");
   // The connection event's one argument.
   const [near] = (await once(server, "connection")) as [Socket];
+  callers.push(caller);
   caller.on("error", () => undefined);
   near.on("error", () => undefined);
   const router = new Router();
@@ -70,6 +74,23 @@ test("a caller that sends anything at all is there, and one who is held back is 
   for (const one of [sends, held]) one.caller.destroy();
   held.near.resume();
   await Promise.all([sends.closed, held.closed]);
+});
+
+test("a caller that reads slowly and says nothing is there as long as it reads", async () => {
+  const sockets = new WebSockets(500);
+  const one = await open(sockets);
+  one.caller.pause();
+  const fill = setInterval(() => {
+    if (!one.near.writableNeedDrain) one.socket.part(BINARY, Buffer.alloc(65_536));
+  }, 1).unref();
+  // Reads one piece at a time, never to the end of what waits.
+  const read = setInterval(() => one.caller.read(65_536), 5).unref();
+  await new Promise((done) => setTimeout(done, 1_800));
+  clearInterval(read);
+  clearInterval(fill);
+  expect(one.near.destroyed).toBe(false);
+  // One that reads no more is cut.
+  await one.closed;
 });
 
 test("a close that nobody answers ends its connection after a while", async () => {

@@ -5,12 +5,17 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, expect, test } from "@jest/globals";
 import type { HandlerRequest } from "headgate";
-import { problem, startInstance, waitFor } from "../support/instance.ts";
+import { CERTIFICATE } from "../support/certificates.ts";
+import { problem, startInstance, temporaryFolder, waitFor } from "../support/instance.ts";
 import { askForWebSocket, handshakeHead, openWebSocket } from "../support/websocket.ts";
 
 const MIB = 1024 * 1024;
 
-const instance = await startInstance();
+await using folder = await temporaryFolder();
+const [tlsCert, tlsKey] = [join(folder.path, "cert.pem"), join(folder.path, "key.pem")];
+await writeFile(tlsCert, CERTIFICATE.cert);
+await writeFile(tlsKey, CERTIFICATE.key);
+const instance = await startInstance({ httpsPort: 0, tlsCert, tlsKey });
 afterAll(() => instance[Symbol.asyncDispose]());
 const { serve } = instance;
 
@@ -68,6 +73,15 @@ test("a thousand messages on each of twenty connections at once stay in order an
       await talk.closed;
     }),
   );
+});
+
+test("over TLS it is the same", async () => {
+  const talk = await openWebSocket(String(serve.httpsUrl), "/echo", { ca: CERTIFICATE.cert });
+  const message = "x".repeat(300_000);
+  talk.ws.send(message);
+  expect(await talk.next()).toBe(message);
+  talk.ws.close(1000);
+  expect(await talk.closed).toEqual({ code: 1000, reason: "" });
 });
 
 test("a message in fragments arrives as one, with pings between them answered", async () => {

@@ -28,11 +28,17 @@ export interface Talk {
 export interface TalkOptions {
   readonly protocols?: readonly string[];
   readonly headers?: Readonly<Record<string, string>>;
+  /** The authority of an https URL's certificate. */
+  readonly ca?: string;
 }
 
 /** Opens a WebSocket. Rejects where the answer is another one. */
-export function openWebSocket(httpUrl: string, path: string, { protocols = [], headers = {} }: TalkOptions = {}): Promise<Talk> {
-  const ws = new WebSocket(httpUrl.replace(/^http/, "ws") + path, [...protocols], { headers: { ...headers }, perMessageDeflate: false });
+export function openWebSocket(httpUrl: string, path: string, { protocols = [], headers = {}, ca }: TalkOptions = {}): Promise<Talk> {
+  const ws = new WebSocket(httpUrl.replace(/^http/, "ws") + path, [...protocols], {
+    headers: { ...headers },
+    perMessageDeflate: false,
+    ...(ca === undefined ? {} : { ca }),
+  });
   const messages: (string | Buffer)[] = [];
   const readers: { readonly resolve: (message: string | Buffer) => void; readonly reject: (error: Error) => void }[] = [];
   ws.on("message", (data: Buffer, binary) => {
