@@ -8,6 +8,7 @@ import type { DeadlineWheel } from "./model/deadlines.ts";
 import { keepsGathering, pickReplica } from "./model/picker.ts";
 import { FULL_BUDGET, deposit, mayRetry, withdraw } from "./model/retry.ts";
 import type { TableBackend } from "./model/table.ts";
+import { expired, lostWithReplica } from "./replica-words.ts";
 import { WaitingRoom, type Work } from "./waiting-room.ts";
 
 /** A deadline that leaves less than this is too short to say anything of the replica that it passed on, in milliseconds. */
@@ -114,9 +115,7 @@ export class LiveBackend implements ReplicaEvents, Work {
     if (!running && call.state !== "queued") return;
     this.#takeBack(call);
     if (running && call.timeoutMs >= STRIKE_MIN_MS) replica?.expired(this.#answers, now);
-    const where = running ? "before the handler answered" : "while it waited for a replica";
-    const details = { backend: this.name, limit: "requestTimeoutMs", mayHaveRun: String(sent) };
-    call.sink.fault(fault("deadline_exceeded", `the request's deadline passed ${where}`, details));
+    call.sink.fault(expired(this.name, running, sent));
   }
 
   /** To be called every now and then while anything is in flight. */
@@ -185,8 +184,9 @@ export class LiveBackend implements ReplicaEvents, Work {
     call.state = "new";
     // It did not run there; where an attempt before it was lost, it may have run all the same.
     if (call.retries === 0) call.sent = false;
-    if (!call.replayable) {
-      this.#refuse(call, "replica_busy", "the replica became busy while the request's body was on its way");
+    // A copy never waits.
+    if (!call.replayable || call.shadow) {
+      this.#refuse(call, "replica_busy", "the replica became busy while the request was on its way");
       return;
     }
     this.#again(call);
@@ -203,7 +203,8 @@ export class LiveBackend implements ReplicaEvents, Work {
     call.state = "new";
     this.#budget = deposit(this.#budget, this.#dispatches, LIMITS.retryBudgetPercent);
     this.#dispatches = 0;
-    if (mayRetry(call)) {
+    // A copy is not worth a retry.
+    if (!call.shadow && mayRetry(call)) {
       const left = withdraw(this.#budget);
       if (left !== null && !this.#draining) {
         this.#budget = left;
@@ -212,12 +213,7 @@ export class LiveBackend implements ReplicaEvents, Work {
         return;
       }
     }
-    const ran = call.sent ? "may have run" : "was not sent";
-    const details = { backend: this.name, mayHaveRun: String(call.sent) };
-    const message = broken
-      ? `the replica broke the contract, so that its connection was closed; the request ${ran}`
-      : `the replica was lost before it had answered; the request ${ran}`;
-    this.#end(call, fault(broken ? "replica_protocol" : "replica_lost", message, details));
+    this.#end(call, lostWithReplica(this.name, call.sent, broken));
   }
 
   // --- inside ---

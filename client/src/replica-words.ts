@@ -1,4 +1,4 @@
-// What a replica says, as far as it may reach a caller: a replica of somebody's own program may say anything.
+// What a caller is told of a replica, and what of a replica's own words: one of somebody's own program may say anything.
 // What breaks the contract becomes replica_protocol (502). How frames are read and counted is session.ts's matter.
 
 import { type Fault, type FaultCode, LIMITS, PASSED_ON, fault, isFaultCode } from "@headgate/core";
@@ -29,6 +29,23 @@ const DETAIL_CHARS = 1024;
 /** The fault for a replica that broke the contract after it had the request. */
 export function brokenContract(what: string, limit: string | null = null): Fault {
   return fault("replica_protocol", `the replica ${what}`, { mayHaveRun: "true", ...(limit === null ? {} : { limit }) });
+}
+
+/** The fault for a request that was lost with its replica. `sent`: whether it may have run; `broken`: because of a broken contract. */
+export function lostWithReplica(backend: string, sent: boolean, broken: boolean): Fault {
+  const ran = sent ? "may have run" : "was not sent";
+  const why = broken ? "broke the contract, so that its connection was closed" : "was lost before it had answered";
+  return fault(broken ? "replica_protocol" : "replica_lost", `the replica ${why}; the request ${ran}`, {
+    backend,
+    mayHaveRun: String(sent),
+  });
+}
+
+/** The fault for a request whose deadline passed. `running`: a replica had it; `sent`: whether it may have run. */
+export function expired(backend: string, running: boolean, sent: boolean): Fault {
+  const where = running ? "before the handler answered" : "while it waited for a replica";
+  const details = { backend, limit: "requestTimeoutMs", mayHaveRun: String(sent) };
+  return fault("deadline_exceeded", `the request's deadline passed ${where}`, details);
 }
 
 /** A replica's fault, cut to what the contract allows. */
