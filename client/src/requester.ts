@@ -41,6 +41,18 @@ export interface CallContext {
 /** Problem bodies and what stands for them are read up to this. */
 const MOST_ERROR_BYTES = 64 * 1024;
 const NO_FIELDS: readonly string[] = [];
+/** Fields of one connection, which a handler that hands on the fields of its own request has among them (RFC 9110, section 7.6.1). */
+const NOT_FORWARDED = new Set([
+  "connection",
+  "content-length",
+  "expect",
+  "keep-alive",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
 const NO_VIA: readonly string[] = [];
 
 let count = 0;
@@ -169,16 +181,27 @@ function fieldsOf(context: CallContext | null, { headers }: SendOptions): readon
   const trace = context?.trace ?? NO_FIELDS;
   if (headers === undefined) return trace;
   const fields: string[] = [];
+  let bytes = 0;
   try {
-    for (const [name, value] of new Headers(headers)) fields.push(name, value);
+    for (const [name, value] of new Headers(headers)) {
+      if (NOT_FORWARDED.has(name)) continue;
+      bytes += name.length + value.length;
+      fields.push(name, value);
+    }
   } catch (cause) {
     throw invalid("headers", `a header field cannot be sent: ${cause instanceof Error ? cause.message : String(cause)}`);
   }
+  if (fields.length > 2 * LIMITS.headerFields) throw tooLarge("headerFields");
+  if (bytes > LIMITS.headerBytes) throw tooLarge("headerBytes");
   for (let i = 0; i + 1 < trace.length; i += 2) {
     const name = trace[i] ?? "";
     if (fieldOf(fields, name) === "") fields.push(name, trace[i + 1] ?? "");
   }
   return fields;
+}
+
+function tooLarge(limit: "headerFields" | "headerBytes"): HeadgateError {
+  return new HeadgateError(fault("headers_too_large", `the header fields are over ${limit}, ${LIMITS[limit]}`, { limit }));
 }
 
 function invalid(field: string, message: string): HeadgateError {

@@ -181,6 +181,24 @@ test.each([
   ["path", { path: "no-slash" }],
   ["path", { path: `/${"x".repeat(8_192)}` }],
   ["headers", { headers: { "not a name": "x" } }],
+  ["headers", { headers: { "x-split": "a\r\nb: c" } }],
 ])("a bad %s is refused before anything is sent", async (field, options) => {
   await expect(serve.handle("kinds").call(undefined, options)).rejects.toMatchObject({ code: "invalid_argument", details: { field } });
+});
+
+test("header fields are held to the limits of any request, and those of a connection stay behind", async () => {
+  const many = Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`x-${i}`, ""]));
+  for (const [limit, headers] of [
+    ["headerFields", many],
+    ["headerBytes", { "x-large": "x".repeat(61_440) }],
+  ] as const) {
+    await expect(serve.handle("kinds").call(undefined, { headers })).rejects.toMatchObject({
+      code: "headers_too_large",
+      details: { limit },
+    });
+  }
+  await serve.createBackend("fields", (request) => [...request.headers.keys()]);
+  await serve.createEndpoint("fields", { backend: "fields" });
+  const headers = { "content-length": "7", Connection: "close", "X-Own": "1" };
+  expect(await serve.handle("fields").call(undefined, { headers })).toEqual(["x-own"]);
 });
