@@ -76,6 +76,11 @@ export class AnswerStream {
     });
   }
 
+  /** Bytes that wait to be sent. */
+  get held(): number {
+    return this.#held;
+  }
+
   /** There is more credit. */
   wake(): void {
     if (this.#over) return;

@@ -5,6 +5,7 @@ import { type Fault, HeadgateError, type WebSocketClose, fault } from "@headgate
 import {
   type CancelReason,
   type EncodedHeaders,
+  GRPC_PREFIX_BYTES,
   type RequestFrames,
   type RequestHeadView,
   WireWriter,
@@ -231,12 +232,17 @@ export class ReplicaSession implements CallHandler, RequestFrames, Sender {
     if (this.#hold !== null) clearTimeout(this.#hold);
     this.#hold = null;
     const streams = this.#streams;
-    // Streams wait for a bridge that is slow to read; whole answers and ends of others do not.
-    if (streams.length > 0 && !this.#stream.backedUp) {
+    if (streams.length > 0) {
       this.#streams = [];
       this.#lastStreams = streams.length;
       this.#lastMs = performance.now();
-      for (const stream of streams) stream.flush();
+      // Behind a bridge that is slow to read, small pieces wait for more of their stream: they cost it by the piece. Large ones
+      // cost by the byte, and are bounded by their credit; whole answers do not wait.
+      const { backedUp } = this.#stream;
+      for (const stream of streams) {
+        if (backedUp && stream.held < APART_BYTES) this.#streams.push(stream);
+        else stream.flush();
+      }
     }
     this.#send();
   }
@@ -256,6 +262,8 @@ export class ReplicaSession implements CallHandler, RequestFrames, Sender {
     if (this.#mark < 0) return;
     this.#writer.closeGrpc(this.#mark, apart?.length ?? 0);
     this.#mark = -1;
-    this.#stream.sendPrefixed(this.#writer.take(), apart);
+    const message = this.#writer.take();
+    // Streams that wait may leave a turn without a frame.
+    if (message.length > GRPC_PREFIX_BYTES) this.#stream.sendPrefixed(message, apart);
   }
 }
