@@ -174,6 +174,11 @@ export class Exchange implements CallSink {
     } else this.refuse(failure);
   }
 
+  /** What else comes on the request's connection is not to be answered. */
+  distrust(): void {
+    this.#to.distrust();
+  }
+
   /** Answers without any call. `allow` is the value of Allow for method_not_allowed. */
   refuse(failure: Fault, allow = ""): void {
     if (this.over) return;

@@ -24,7 +24,7 @@ export class Http1Responder implements Responder {
   before: Http1Responder | null = null;
   /** Whether a further request came on the connection before this one's answer. */
   followed = false;
-  /** How many requests before it on the same connection wait for their answers, or for these to be taken. */
+  /** How many requests came before it on the same connection since the caller has ceased to take answers. */
   depth = 0;
   readonly #withBody: boolean;
   readonly #takesTrailers: boolean;
@@ -102,6 +102,7 @@ export class Http1Responder implements Responder {
 
   distrust(): void {
     this.outgoing.shouldKeepAlive = false;
+    linger(this.incoming.socket);
   }
 
   /** An answer before the request's body is there: the rest of it is dropped, and the connection not used again. */

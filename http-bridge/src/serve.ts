@@ -36,7 +36,11 @@ export function serve(exchange: Exchange, verdict: Verdict, { router, intake, st
   else if (verdict === "preflight" && cors !== null) {
     exchange.answer(204, preflightAnswer(cors, intake.fields.forward, intake.allow), "");
   } else if (verdict === "allow") exchange.answer(204, ["allow", intake.allow], "");
-  else exchange.refuse(intake.refusal, intake.allow);
+  else {
+    // Where a head could be read in two ways, so could what comes behind it.
+    if (intake.refusal.code === "malformed_request") exchange.distrust();
+    exchange.refuse(intake.refusal, intake.allow);
+  }
 }
 
 function send(exchange: Exchange, call: Call, endpoint: LiveEndpoint, { fields }: Intake, router: Router): void {

@@ -28,10 +28,19 @@ function withoutAnswer(asked: Http1Responder | null): Http1Responder | null {
   return newest;
 }
 
-/** Whether an answer is complete and the connection has taken all of it. */
-function isTaken(outgoing: ServerResponse, connection: Connection): boolean {
-  // Not writableFinished, which knows nothing of the short way out.
-  return outgoing.writableEnded && outgoing.writableLength === 0 && connection.writableLength === 0;
+/** Puts a request behind the one before it, which may have no answer yet. False: there are too many whose answers were not taken. */
+function follow(connection: Connection, responder: Http1Responder, before: Http1Responder): boolean {
+  const waiting = withoutAnswer(before);
+  if (waiting !== null) {
+    responder.before = waiting;
+    before.followed = true;
+    let count = 1;
+    for (let at = waiting.before; at !== null; at = at.before) count++;
+    if (count >= LIMITS.pipelinedRequests) return false;
+  }
+  // Those that have their answers, and these wait for the caller.
+  if (connection.writableLength > 0) responder.depth = before.depth + 1;
+  return responder.depth < LIMITS.pipelinedRequests;
 }
 
 /** How often connections are looked at. */
@@ -65,14 +74,9 @@ export function createBridgeServer(surroundings: Surroundings): Server {
     responder.exchange = exchange;
     const before = connection.asked ?? null;
     connection.asked = responder;
-    if (before !== null && !isTaken(before.outgoing, connection)) {
-      responder.depth = before.depth + 1;
-      if (responder.depth >= LIMITS.pipelinedRequests) {
-        connection.destroy();
-        return;
-      }
-      responder.before = withoutAnswer(before);
-      before.followed = true;
+    if (before !== null && !follow(connection, responder, before)) {
+      connection.destroy();
+      return;
     }
     serve(exchange, verdict, surroundings);
   }

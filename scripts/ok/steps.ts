@@ -38,5 +38,15 @@ export const STEPS: readonly Step[] = [
   { name: "proto-lint", about: "buf's rules for the contracts", commands: [["buf", "lint"]] },
   { name: "proto-breaking", about: "the contracts break no peer of main's", commands: [["node", "scripts/check/breaking.ts"]] },
   { name: "proto-fresh", about: "proto/gen is what the contracts make", commands: [["node", "scripts/check/gen-fresh.ts"]] },
+  {
+    name: "h2spec",
+    about: "HTTP/2 is no worse than bare Node's",
+    commands: [["node", "scripts/check/h2spec.ts"]],
+  },
+  {
+    name: "slow-clients",
+    about: "a thousand slow callers do no harm to another",
+    commands: [["node", "scripts/check/slow-clients.ts"]],
+  },
   { name: "tests", about: "the suite", commands: [[...JEST]] },
 ];

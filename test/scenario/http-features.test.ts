@@ -396,7 +396,7 @@ const CASES: Readonly<Record<string, (asker: Asker, protocol: Protocol) => Promi
 
   async "keep-alive"(_, protocol) {
     const socket = await openSocket(urls[protocol]);
-    for (let round = 0; round < 3; round += 1) {
+    for (let round = 0; round < 250; round += 1) {
       const answer = readAnswer(socket);
       socket.write(get("/echo"));
       const { status, headers } = await answer;
