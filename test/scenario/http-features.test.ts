@@ -400,7 +400,7 @@ const CASES: Readonly<Record<string, (asker: Asker, protocol: Protocol) => Promi
       const answer = readAnswer(socket);
       socket.write(get("/echo"));
       const { status, headers } = await answer;
-      socket.removeAllListeners("data");
+      socket.removeAllListeners("data").removeAllListeners("close");
       expect(status).toBe(200);
       expect(headers.get("keep-alive")).toBe("timeout=75");
     }
