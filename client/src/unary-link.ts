@@ -44,7 +44,11 @@ export class UnaryLink implements Link {
 
   pump(call: Call): void {
     if (!this.#running.has(call)) return;
-    const bytes = call.pieces.reduce((sum, piece) => sum + piece.length, 0);
+    // Gathered beside the call, so that whoever sends them goes on; they are at hand for a second try.
+    call.held ??= [];
+    call.held.push(...call.pieces);
+    call.pieces = [];
+    const bytes = call.held.reduce((sum, piece) => sum + piece.length, 0);
     if (bytes > MAX_BODY_BYTES) {
       this.#running.delete(call);
       this.#events.failed(
@@ -130,6 +134,7 @@ export class UnaryLink implements Link {
       return;
     }
     call.answered = true;
+    call.held = null;
     this.#events.finished(call);
     const body = response.body.length > 0 ? Buffer.from(response.body.buffer, response.body.byteOffset, response.body.length) : null;
     call.sink.head(head.status, headers, body, trailers.length === 0, head.form);
@@ -152,7 +157,7 @@ function encode(call: Call): Uint8Array {
       websocket: call.websocket,
       via: [...call.via],
     },
-    body: Buffer.concat(call.pieces),
+    body: Buffer.concat(call.held ?? []),
     trailers: pairs(call.trailers),
   }).finish();
 }

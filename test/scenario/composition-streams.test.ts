@@ -4,7 +4,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, expect, test } from "@jest/globals";
 import { COMPOSED_FILES, KINDS_METHODS, type Kinds, type Point, type drain, type upper } from "../support/composed.ts";
-import { startInstance, waitFor } from "../support/instance.ts";
+import { REPOSITORY, startInstance, waitFor } from "../support/instance.ts";
 
 const instance = await startInstance({ files: COMPOSED_FILES });
 afterAll(() => instance[Symbol.asyncDispose]());
@@ -153,4 +153,20 @@ test("a body over the endpoint's maxBodyBytes is refused, whole or in pieces", a
   let fits = "";
   for await (const piece of await handle.call("x".repeat(100))) fits += piece;
   expect(fits).toHaveLength(100);
+});
+
+test("a body that comes in pieces reaches a program that serves Handle alone, over HTTP and by a handle", async () => {
+  const program = join(REPOSITORY, "test", "support", "garbage-replica.ts");
+  await serve.createBackend("unary", { command: [process.execPath, program, "unary"] });
+  await serve.createEndpoint("unary", { backend: "unary", route: "/unary/*", methods: ["POST"] });
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    for (let i = 0; i < 5; i++) yield encode("piece");
+  }
+  // A way that the program does not know, which it says when it has the whole request.
+  const path = "/unary/none";
+  const init = { method: "POST", body: ReadableStream.from(pieces()), duplex: "half" };
+  // As above.
+  expect(await instance.text(path, init as RequestInit)).toBe("there is no way none");
+  expect(await (await serve.handle("unary").send(pieces(), { path })).text()).toBe("there is no way none");
+  expect(await (await serve.handle("unary").send("whole", { path })).text()).toBe("there is no way none");
 });
