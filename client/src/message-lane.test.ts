@@ -83,17 +83,19 @@ test("messages of any size arrive whole and in order, never beyond the credit, i
   );
 });
 
-test("a close needs no credit, but waits for the messages before it", () => {
+test("a close needs no credit, and takes with it what waits, as nothing comes behind it", () => {
   const call = newCall(0);
-  const sent: number[] = [];
-  const out = { writePart: (_call: Call, part: number): void => void sent.push(part) };
-  const free = new MessageLane({ part: () => undefined });
-  expect(free.send(call, CLOSE, Buffer.alloc(2), out)).toBe(true);
+  const sent: [number, number][] = [];
+  const out = { writePart: (_call: Call, part: number, body: Buffer): void => void sent.push([part, body.length]) };
   const lane = new MessageLane({ part: () => undefined });
-  expect(lane.send(call, TEXT, Buffer.from("x"), out)).toBe(false);
-  expect(lane.send(call, CLOSE, Buffer.alloc(2), out)).toBe(false);
-  expect(sent).toEqual([CLOSE]);
-  call.sendCredit += 17;
-  expect(lane.pump(call, out)).toBe(true);
-  expect(sent).toEqual([CLOSE, TEXT, CLOSE]);
+  expect(lane.send(call, TEXT, Buffer.alloc(5), out)).toBe(false);
+  expect(lane.send(call, BINARY, Buffer.alloc(70_000), out)).toBe(false);
+  expect(sent).toEqual([]);
+  expect(lane.send(call, CLOSE, Buffer.alloc(2), out)).toBe(true);
+  expect(sent).toEqual([
+    [TEXT, 5],
+    [BINARY_CONTINUES, 65_536],
+    [BINARY, 4_464],
+    [CLOSE, 2],
+  ]);
 });

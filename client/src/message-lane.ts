@@ -41,7 +41,9 @@ export class MessageLane {
 
   /** Sends what waits and then this, as far as the call's credit goes. Returns whether nothing waits any more. */
   send(call: Call, part: number, body: Buffer, out: LaneOut): boolean {
-    if (this.#waiting.length === 0 && body.length <= LIMITS.bodyChunkBytes) {
+    // Nothing comes behind a close, so that what waits cannot grow: it goes first, and the handler hears of the close at once.
+    if (part === WebSocketPart.CLOSE) call.sendCredit = Number.POSITIVE_INFINITY;
+    else if (this.#waiting.length === 0 && body.length <= LIMITS.bodyChunkBytes) {
       const cost = costOf(part, body);
       if (cost <= call.sendCredit) {
         call.sendCredit -= cost;

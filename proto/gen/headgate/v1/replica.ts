@@ -29,8 +29,8 @@ export const WebSocketPart = {
   /**
    * CLOSE - The sender's side is closed: no message of the sender follows. The body is what RFC 6455, section 5.5.1, puts into a close frame:
    * nothing, or two bytes of code in network order and at most 123 bytes of reason in UTF-8. With end where the sender is done: the bridge
-   * always, the replica when the handler has returned; else a frame with end alone follows. A caller that is gone without a close is a
-   * cancel.
+   * always, the replica when the handler has returned; else a frame with end alone follows. What the bridge still holds of the caller's
+   * messages goes out before it whatever the credit: at most one message and 64 KiB. A caller that is gone without a close is a cancel.
    */
   CLOSE: 5,
 } as const;
