@@ -75,6 +75,14 @@ test("a thousand messages on each of twenty connections at once stay in order an
   );
 });
 
+test("compression is not agreed on, whatever the caller offers", async () => {
+  const talk = await open("/echo", { headers: { "sec-websocket-extensions": "permessage-deflate; client_max_window_bits" } });
+  expect(talk.headers["sec-websocket-extensions"]).toBeUndefined();
+  talk.ws.send("plain");
+  expect(await talk.next()).toBe("plain");
+  talk.ws.close();
+});
+
 test("over TLS it is the same", async () => {
   const talk = await openWebSocket(String(serve.httpsUrl), "/echo", { ca: CERTIFICATE.cert });
   const message = "x".repeat(300_000);
