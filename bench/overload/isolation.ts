@@ -29,8 +29,17 @@ const TABLE: FigureTable = {
     { key: "neighbour503", title: "503s of the neighbour", unit: "" },
     { key: "generatorLoad", title: "generator", unit: "" },
   ],
-  targets: [{ what: "p99 beside a neighbour in trouble, to alone", key: "p99Ratio", chain: "headgate", bound: "atMost", limit: 1.2 }],
-  note: "Halves of each run alternate: alone, beside, alone, beside. Errors are answers of the healthy backend other than 200 within a second.",
+  targets: [
+    {
+      what: "p99 beside a neighbour in trouble, to alone",
+      key: "p99Ratio",
+      cases: [FLOOD, HANG],
+      chain: "headgate",
+      bound: "atMost",
+      limit: 1.2,
+    },
+  ],
+  note: "Halves of each run alternate: alone, beside, alone, beside. Errors are answers of the healthy backend other than 200 within a second. An endless loop takes a whole core, which its neighbours feel through the operating system where there are few: it is shown, not judged.",
 };
 
 async function work(): Promise<string> {
