@@ -67,8 +67,8 @@ export class ReplicaSession implements CallHandler, RequestFrames, Sender {
   // --- what the bridge says ---
 
   message(message: Buffer): void {
-    // Whole milliseconds, rounded up: a number of that kind costs a request nothing to keep.
-    this.#nowMs = Math.ceil(performance.now());
+    // Whole milliseconds: a number of that kind costs a request nothing to keep.
+    this.#nowMs = Math.floor(performance.now());
     readSessionRequest(message, this);
   }
 

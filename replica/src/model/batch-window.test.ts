@@ -80,23 +80,45 @@ test("a caller who sends one request after the other waits once in vain and then
   expect(waits).toEqual([5, 0, 0, 0, 0]);
 });
 
-test("where requests keep coming a batch waits for them, and after a quiet time too", () => {
-  const limits = { ...LIMITS, maxBatchSize: 100 };
+/** How long the only request that waits does so, where no other one comes. */
+function waitOf(start: BatchWindow, limits: WindowLimits, begunMs: number): number {
+  let nowMs = begunMs;
+  for (;;) {
+    const decision = decide(start, limits, 100, nowMs);
+    if (decision.kind === "flush") return nowMs - begunMs;
+    nowMs = decision.untilMs ?? Number.NaN;
+  }
+}
+
+/** A method to which one request has come each `gapMs` for a while, none of which waits any more. */
+function busy(limits: WindowLimits, gapMs: number): BatchWindow {
   let window = freshWindow(limits, 0);
-  for (let nowMs = 0; nowMs < 500; nowMs++) {
+  for (let nowMs = 0; nowMs < 1_000; nowMs += gapMs) {
     window = step(window, came, limits, nowMs);
     if (window.waiting < 9) continue;
     window = step(window, taken(9), limits, nowMs);
     window = step(window, ended, limits, nowMs);
   }
-  window = { ...window, waiting: 0 };
-  window = step(window, came, limits, 100_000);
-  const decision = decide(window, limits, 100, 100_000);
-  if (decision.kind === "flush") throw new Error("left alone");
-  // One comes each millisecond: there is hope until one millisecond before the end.
-  expect(decision.untilMs).toBeGreaterThan(100_008.5);
-  expect(decision.untilMs).toBeLessThan(100_009.5);
+  return { ...window, waiting: 0 };
+}
+
+test("where requests keep coming a batch waits for them, until one less than one more is to be expected", () => {
+  const limits = { ...LIMITS, maxBatchSize: 100, batchWaitTimeoutMs: 3 };
+  const window = step(busy(limits, 1), came, limits, 1_000);
+  // One comes each millisecond and counts unless it finds nobody there: there is hope until a little more than that before the end.
+  expect(waitOf(window, limits, 1_000)).toBeGreaterThan(1);
+  expect(waitOf(window, limits, 1_000)).toBeLessThan(2.1);
 });
+
+test.each([10, 1_000, 60_000])(
+  "where requests came quickly and have stopped, the last one does not wait for %d ms",
+  (batchWaitTimeoutMs) => {
+    const limits = { ...LIMITS, maxBatchSize: 100, batchWaitTimeoutMs };
+    const before = busy(limits, 0.25);
+    const window = step(before, came, limits, 100_000);
+    expect(waitOf(window, limits, 100_000)).toBeLessThan(Math.min(batchWaitTimeoutMs / 2, (10 * before.exposureMs) / before.arrivals));
+  },
+);
 
 test("whatever happens: batches within their bounds, nobody forgotten, and no hope beyond batchWaitTimeoutMs", () => {
   const event = fc.record({

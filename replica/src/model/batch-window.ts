@@ -5,7 +5,8 @@
 // 3. What has gathered behind a running batch leaves when one ends. So batches grow with the load by themselves: at L
 //    requests/ms and a batch of n that takes S(n) ms, n settles at L * S(n), and no time is spent on hope.
 // 4. Requests that wait while a batch could start wait in the hope of more: at most batchWaitTimeoutMs from the first of
-//    them, and only as long as the rate says that at least one more comes in what is left of that time.
+//    them, only as long as the rate says that at least one more comes in what is left of that time, and no longer than
+//    PATIENCE times what usually lies between two requests: then those that kept coming have stopped.
 //
 // The rate counts requests that came while others waited or ran, over the time in which others did. A caller who sends its
 // next request when it has its answer never counts, as no waiting would bring that request. Older time counts less and less.
@@ -24,6 +25,8 @@ export interface BatchWindow {
   readonly waiting: number;
   /** When the first of them came; of no meaning while none waits. */
   readonly oldestMs: number;
+  /** When the last request came. */
+  readonly latestMs: number;
   /** Batches that run. */
   readonly running: number;
   /** Whether those that wait had no choice: as many batches ran as may. */
@@ -57,6 +60,7 @@ const WAIT: WindowDecision = { kind: "wait", untilMs: null };
 /** The rate remembers about this many times batchWaitTimeoutMs, and at least MEMORY_MIN_MS. */
 const MEMORY = 10;
 const MEMORY_MIN_MS = 100;
+const PATIENCE = 5;
 /** Less than this is no wait that a timer could keep. */
 const SHORTEST_WAIT_MS = 0.5;
 
@@ -65,6 +69,7 @@ export function freshWindow(limits: WindowLimits, nowMs: number): BatchWindow {
   return {
     waiting: 0,
     oldestMs: 0,
+    latestMs: nowMs,
     running: 0,
     behind: false,
     arrivals: 1,
@@ -82,6 +87,7 @@ export function step(window: BatchWindow, event: WindowEvent, limits: WindowLimi
       return {
         waiting: window.waiting + 1,
         oldestMs: window.waiting === 0 ? nowMs : window.oldestMs,
+        latestMs: nowMs,
         running: window.running,
         behind: window.behind || window.running >= limits.maxConcurrentBatches,
         arrivals: others ? arrivals + 1 : arrivals,
@@ -123,9 +129,10 @@ export function decide(window: BatchWindow, limits: WindowLimits, room: number, 
   if (size === limits.maxBatchSize || room <= 0 || window.behind) return { kind: "flush", size };
   const leftMs = window.oldestMs + limits.batchWaitTimeoutMs - nowMs;
   const { arrivals, exposureMs } = rateAt(window, limits, nowMs);
-  // How long until one more comes, by the rate.
+  // What usually lies between two requests.
   const gapMs = arrivals === 0 ? Number.POSITIVE_INFINITY : exposureMs / arrivals;
-  return leftMs - gapMs < SHORTEST_WAIT_MS ? { kind: "flush", size } : { kind: "wait", untilMs: nowMs + leftMs - gapMs };
+  const waitMs = Math.min(leftMs - gapMs, window.latestMs + PATIENCE * gapMs - nowMs);
+  return waitMs < SHORTEST_WAIT_MS ? { kind: "flush", size } : { kind: "wait", untilMs: nowMs + waitMs };
 }
 
 /** The parts of the rate at a later time. */
