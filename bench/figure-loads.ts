@@ -16,6 +16,7 @@ export const FIGURE_LOADS: Readonly<Record<FigureLoadName, () => Promise<MakeLoa
   streams: async () => (await import("./streams/load.ts")).streamsLoad,
   bodies: async () => (await import("./bodies/load.ts")).bodiesLoad,
   websocket: async () => (await import("./websocket/load.ts")).websocketLoad,
+  batching: async () => (await import("./batching/load.ts")).batchingLoad,
   overload: async () => (await import("./overload/load.ts")).overloadLoad,
   isolation: async () => (await import("./overload/isolation.ts")).isolationLoad,
 };

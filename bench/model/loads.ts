@@ -3,7 +3,7 @@
 // Loads with a generator of their own stand here by name only; figure-loads.ts knows where each is.
 
 /** The loads with a generator of their own. */
-export const FIGURE_LOAD_NAMES = ["streams", "bodies", "websocket", "overload", "isolation"] as const;
+export const FIGURE_LOAD_NAMES = ["streams", "bodies", "websocket", "batching", "overload", "isolation"] as const;
 
 export type FigureLoadName = (typeof FIGURE_LOAD_NAMES)[number];
 

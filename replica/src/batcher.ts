@@ -123,6 +123,7 @@ class MethodBatches {
   /** The end of the turn: batches go, as many as may. */
   #leave(): void {
     this.#turn = null;
+    this.#step({ kind: "passed" }, performance.now());
     // A handler that returns at once has ended its batch in here: then the rest goes in a later turn.
     while (this.#turn === null) {
       const decision = decide(this.#window, this.#limits(), this.#room(), performance.now());

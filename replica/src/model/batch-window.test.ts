@@ -46,6 +46,14 @@ test.each<[string, readonly (readonly [number, WindowEvent])[], WindowLimits, nu
     FLUSH(4),
   ],
   [
+    "what comes in the turn after a batch's end leaves with that turn",
+    [...many(1, 0), [0, taken(1)], [2, ended], ...many(2, 2)],
+    LIMITS,
+    100,
+    2,
+    FLUSH(2),
+  ],
+  [
     "who gathered and left again leaves nothing to do",
     [...many(1, 0), [0, taken(1)], [1, came], [2, left(0)], [3, ended]],
     LIMITS,
@@ -57,6 +65,11 @@ test.each<[string, readonly (readonly [number, WindowEvent])[], WindowLimits, nu
   ["a third may not", [...many(8, 0), [0, taken(4)], [0, taken(4)], ...many(4, 1)], TWO, 100, 1, HOLD],
 ])("%s", (_name, events, limits, room, nowMs, decision) => {
   expect(decide(after(events, limits), limits, room, nowMs)).toEqual(decision);
+});
+
+test("what comes later than the turn after a batch's end waits for more", () => {
+  const window = after([...many(3, 0), [0, taken(3)], [2, ended], [2, { kind: "passed" }], ...many(1, 3)]);
+  expect(decide(window, LIMITS, 100, 3)).toMatchObject({ kind: "wait", untilMs: expect.any(Number) });
 });
 
 test("a caller who sends one request after the other waits once in vain and then no more", () => {
@@ -97,7 +110,7 @@ function busy(limits: WindowLimits, gapMs: number): BatchWindow {
     window = step(window, came, limits, nowMs);
     if (window.waiting < 9) continue;
     window = step(window, taken(9), limits, nowMs);
-    window = step(window, ended, limits, nowMs);
+    window = step(step(window, ended, limits, nowMs), { kind: "passed" }, limits, nowMs);
   }
   return { ...window, waiting: 0 };
 }
@@ -148,6 +161,7 @@ test("whatever happens: batches within their bounds, nobody forgotten, and no ho
           goneCount++;
           window = step(window, left(queue[0] ?? 0), bounds, nowMs);
         } else if (kind === "ended" && window.running > 0) window = step(window, ended, bounds, nowMs);
+        else if (kind === "time") window = step(window, { kind: "passed" }, bounds, nowMs);
         for (;;) {
           const decision = decide(window, bounds, room, nowMs);
           if (decision.kind === "wait") {

@@ -2,8 +2,9 @@
 //
 // 1. At most maxConcurrentBatches of a method run. While that many do, requests gather behind them.
 // 2. A batch that is full leaves: maxBatchSize requests wait, or no further one can come (the replica is full or drains).
-// 3. What has gathered behind a running batch leaves when one ends. So batches grow with the load by themselves: at L
-//    requests/ms and a batch of n that takes S(n) ms, n settles at L * S(n), and no time is spent on hope.
+// 3. What has gathered behind a running batch leaves when one ends, and with it what comes in the turn after that: a handler
+//    that keeps the event loop busy has kept those requests from being read. So batches grow with the load by themselves: at
+//    L requests/ms and a batch of n that takes S(n) ms, n settles at L * S(n), and no time is spent on hope.
 // 4. Requests that wait while a batch could start wait in the hope of more: at most batchWaitTimeoutMs from the first of
 //    them, only as long as the rate says that at least one more comes in what is left of that time, and no longer than
 //    PATIENCE times what usually lies between two requests: then those that kept coming have stopped.
@@ -29,7 +30,7 @@ export interface BatchWindow {
   readonly latestMs: number;
   /** Batches that run. */
   readonly running: number;
-  /** Whether those that wait had no choice: as many batches ran as may. */
+  /** Whether those that wait had no choice: as many batches ran as may, or one has just ended. */
   readonly behind: boolean;
   /** Requests that came while others waited or ran. */
   readonly arrivals: number;
@@ -47,7 +48,9 @@ export type WindowEvent =
   /** A batch of that many has started; `oldestMs` as above. */
   | { readonly kind: "taken"; readonly size: number; readonly oldestMs: number }
   /** A batch has ended. */
-  | { readonly kind: "ended" };
+  | { readonly kind: "ended" }
+  /** The turn after a batch's end is over. */
+  | { readonly kind: "passed" };
 
 export type WindowDecision =
   /** A batch of that many leaves at the end of this turn of the event loop, with what else comes until then. */
@@ -58,8 +61,8 @@ export type WindowDecision =
 const WAIT: WindowDecision = { kind: "wait", untilMs: null };
 
 /** The rate remembers about this many times batchWaitTimeoutMs, and at least MEMORY_MIN_MS. */
-const MEMORY = 10;
-const MEMORY_MIN_MS = 100;
+const MEMORY = 5;
+const MEMORY_MIN_MS = 25;
 const PATIENCE = 5;
 /** Less than this is no wait that a timer could keep. */
 const SHORTEST_WAIT_MS = 0.5;
@@ -101,7 +104,6 @@ export function step(window: BatchWindow, event: WindowEvent, limits: WindowLimi
         ...rateAt(window, limits, nowMs),
         waiting: window.waiting - 1,
         oldestMs: event.oldestMs,
-        behind: window.behind && window.waiting > 1,
       };
     case "taken": {
       const waiting = window.waiting - event.size;
@@ -116,7 +118,9 @@ export function step(window: BatchWindow, event: WindowEvent, limits: WindowLimi
       };
     }
     case "ended":
-      return { ...window, ...rateAt(window, limits, nowMs), running: window.running - 1 };
+      return { ...window, ...rateAt(window, limits, nowMs), running: window.running - 1, behind: true };
+    case "passed":
+      return window.waiting === 0 ? { ...window, behind: false } : window;
     default:
       return event satisfies never;
   }
