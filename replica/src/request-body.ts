@@ -5,6 +5,20 @@
 const EMPTY = Buffer.alloc(0);
 const NO_FIELDS: readonly string[] = Object.freeze([]);
 
+/** A copy in a buffer of its own, which a handler may keep, change and hand on: other requests lie in the one that came. */
+function copyOf(pieces: readonly Buffer[]): Uint8Array<ArrayBuffer> {
+  let bytes = 0;
+  for (const piece of pieces) bytes += piece.length;
+  // Not filled with zeros first, as a new Uint8Array would be, and not out of Node's pool.
+  const copy = new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer);
+  let at = 0;
+  for (const piece of pieces) {
+    copy.set(piece, at);
+    at += piece.length;
+  }
+  return copy;
+}
+
 /** One request's body. Pieces come in through push(); the handler takes them through all() or stream(). */
 export class RequestBody {
   #pieces: Buffer[] = [];
@@ -12,7 +26,7 @@ export class RequestBody {
   #trailers = NO_FIELDS;
   #error: Error | null = null;
   #used = false;
-  #stream: ReadableStream<Uint8Array> | null = null;
+  #stream: ReadableStream<Uint8Array<ArrayBuffer>> | null = null;
   #wake: (() => void) | null = null;
   #atEnd: (() => void) | null = null;
   readonly #grant: (bytes: number) => void;
@@ -90,24 +104,37 @@ export class RequestBody {
     if (this.#pieces.length === 0 && !this.#ended && this.#error !== null) throw this.#error;
   }
 
-  /** The whole body. Rejects with a TypeError where it was read before, or with the reason why it did not come. */
+  /**
+   * The whole body, to be looked at and not to be kept: other requests may lie in the same buffer. Rejects with a TypeError where
+   * it was read before, or with the reason why it did not come.
+   */
   async all(): Promise<Buffer> {
+    const pieces = await this.#all();
+    return pieces.length <= 1 ? (pieces[0] ?? EMPTY) : Buffer.concat(pieces);
+  }
+
+  /** The whole body in a buffer of its own. Rejects as all() does. */
+  async copy(): Promise<Uint8Array<ArrayBuffer>> {
+    return copyOf(await this.#all());
+  }
+
+  async #all(): Promise<Buffer[]> {
     if (this.#stream?.locked === true) throw new TypeError("the request's body is being read already");
     this.#begin();
-    if (this.#ended && this.#pieces.length <= 1) return this.#pieces.pop() ?? EMPTY;
+    if (this.#ended) return this.#pieces.splice(0);
     const taken: Buffer[] = [];
     while (true) {
       await this.#more();
       const piece = this.#pieces.shift();
-      if (piece === undefined) return taken.length === 1 ? (taken[0] ?? EMPTY) : Buffer.concat(taken);
+      if (piece === undefined) return taken;
       taken.push(piece);
       if (!this.#ended) this.#grant(piece.length);
     }
   }
 
   /** The body as a stream of bytes, the same at each call. It takes a piece when it is asked for one and never before. */
-  stream(): ReadableStream<Uint8Array> {
-    this.#stream ??= new ReadableStream<Uint8Array>(
+  stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    this.#stream ??= new ReadableStream<Uint8Array<ArrayBuffer>>(
       {
         pull: async (controller) => {
           if (!this.#used) this.#begin();
@@ -117,8 +144,7 @@ export class RequestBody {
             controller.close();
             return;
           }
-          // A copy: other requests lie in the same buffer.
-          controller.enqueue(new Uint8Array(piece));
+          controller.enqueue(copyOf([piece]));
           if (!this.#ended) this.#grant(piece.length);
         },
         cancel: () => {

@@ -170,14 +170,11 @@ export class LazyRequest {
   }
 
   async arrayBuffer(): Promise<ArrayBuffer> {
-    const bytes = await this.#source.body.all();
-    const copy = new ArrayBuffer(bytes.byteLength);
-    new Uint8Array(copy).set(bytes);
-    return copy;
+    return (await this.#source.body.copy()).buffer;
   }
 
   async bytes(): Promise<Uint8Array> {
-    return new Uint8Array(await this.arrayBuffer());
+    return this.#source.body.copy();
   }
 
   blob(): Promise<Blob> {
