@@ -1,7 +1,7 @@
 // How a program's request goes its way: checked, its endpoint found, sent with all that the request in hand passes on (deadline,
 // cancellation, id, trace, shadow, the backends on its way), and its answer made into what was asked for.
 
-import { HeadgateError, LIMITS, type SendOptions, fault } from "@headgate/core";
+import { HOP_BY_HOP, HeadgateError, LIMITS, type SendOptions, fault, headersOf } from "@headgate/core";
 import { ResultForm } from "@headgate/proto/replica";
 import { Call } from "./call.ts";
 import type { CallTarget, CallWay } from "./handle.ts";
@@ -42,17 +42,7 @@ export interface CallContext {
 const MOST_ERROR_BYTES = 64 * 1024;
 const NO_FIELDS: readonly string[] = [];
 /** Fields of one connection, which a handler that hands on the fields of its own request has among them (RFC 9110, section 7.6.1). */
-const NOT_FORWARDED = new Set([
-  "connection",
-  "content-length",
-  "expect",
-  "keep-alive",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-]);
+const NOT_FORWARDED = new Set([...HOP_BY_HOP, "content-length", "expect"]);
 const NO_VIA: readonly string[] = [];
 
 let count = 0;
@@ -210,9 +200,9 @@ function invalid(field: string, message: string): HeadgateError {
 
 /** An answer as a web-standard Response. */
 function responseOf({ status, headers, body }: Answer): Response {
-  const fields = new Headers();
+  let fields: Headers;
   try {
-    for (let i = 0; i + 1 < headers.length; i += 2) fields.append(headers[i] ?? "", headers[i + 1] ?? "");
+    fields = headersOf(headers);
   } catch (cause) {
     body.cancel();
     throw new HeadgateError(brokenContract("answered with a header field that cannot be read"), { cause });

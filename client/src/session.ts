@@ -5,6 +5,8 @@
 import { LIMITS } from "@headgate/core";
 import { RoomAnswer, WebSocketPart } from "@headgate/proto/replica";
 import {
+  APART_BYTES,
+  FLUSH_BYTES,
   HeaderMemo,
   WireWriter,
   readSessionResponse,
@@ -22,10 +24,6 @@ import type { LaneOut } from "./message-lane.ts";
 import { SessionAnswers } from "./session-answers.ts";
 
 const PATH = "/headgate.v1.ReplicaService/Session";
-/** A message that has grown to this is sent before the turn is over. */
-const FLUSH_BYTES = 64 * 1024;
-/** Bodies from this size on go out as they are, without being copied into the message. */
-const APART_BYTES = 16 * 1024;
 const NO_TRAILERS: readonly string[] = Object.freeze([]);
 /** Credit is granted again in portions of at least this. */
 const GRANT_BYTES = LIMITS.bodyChunkBytes;

@@ -2,6 +2,7 @@
 
 import { HeadgateError, LIMITS, fault } from "@headgate/core";
 import { HandleRequest, HandleResponse } from "@headgate/proto/replica";
+import { pairsFromProto, pairsToProto } from "@headgate/rpc/pairs";
 import { type GrpcConnection, callUnary, connectTo } from "@headgate/rpc/stream";
 import type { Call } from "./call.ts";
 import type { Link, LinkEvents } from "./link.ts";
@@ -126,8 +127,8 @@ export class UnaryLink implements Link {
       this.#events.failed(call, brokenContract(`answered with status ${head?.status ?? 0}`));
       return;
     }
-    const headers = flat(head.headers);
-    const trailers = flat(response.trailers);
+    const headers = pairsFromProto(head.headers);
+    const trailers = pairsFromProto(response.trailers);
     const problem = fieldsProblem(headers) ?? fieldsProblem(trailers);
     if (problem !== null) {
       this.#events.failed(call, problem);
@@ -148,8 +149,8 @@ function encode(call: Call): Uint8Array {
       endpoint: call.endpoint,
       method: call.method,
       target: call.target,
-      headers: pairs(call.headers),
-      params: pairs(call.params),
+      headers: pairsToProto(call.headers),
+      params: pairsToProto(call.params),
       timeoutMs: call.timeoutMs,
       callMethod: call.callMethod,
       requestId: call.requestId,
@@ -158,15 +159,6 @@ function encode(call: Call): Uint8Array {
       via: [...call.via],
     },
     body: Buffer.concat(call.held ?? []),
-    trailers: pairs(call.trailers),
+    trailers: pairsToProto(call.trailers),
   }).finish();
 }
-
-function pairs(fields: readonly string[]): { name: string; value: string }[] {
-  const list: { name: string; value: string }[] = [];
-  for (let i = 0; i + 1 < fields.length; i += 2) list.push({ name: fields[i] ?? "", value: fields[i + 1] ?? "" });
-  return list;
-}
-
-const flat = (fields: readonly { readonly name: string; readonly value: string }[]): string[] =>
-  fields.flatMap(({ name, value }) => [name, value]);

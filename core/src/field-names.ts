@@ -3,6 +3,7 @@
 
 import { invalid, shown } from "./checks.ts";
 import type { Refusal } from "./faults.ts";
+import { HOP_BY_HOP } from "./header-fields.ts";
 import { LIMITS } from "./limits.ts";
 import { type Result, ok } from "./result.ts";
 
@@ -11,15 +12,9 @@ const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
 /** Fields that never reach a rule: they belong to one connection, or the bridge reads them itself. */
 const UNSEEN = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-connection",
+  ...HOP_BY_HOP,
   "proxy-authenticate",
   "proxy-authorization",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
   "expect",
   "content-length",
   "x-request-id",

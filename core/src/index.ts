@@ -7,6 +7,7 @@ export * from "./endpoint.ts";
 export * from "./event.ts";
 export * from "./faults.ts";
 export * from "./handler.ts";
+export * from "./header-fields.ts";
 export * from "./http-methods.ts";
 export * from "./limits.ts";
 export * from "./names.ts";

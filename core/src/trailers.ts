@@ -1,16 +1,12 @@
 // Trailers: fields behind a body, and which fields may stand there (RFC 9110, section 6.5.1). What decides how a message is
 // framed, routed, read or cached has to come before the body, and so may not. Held for both directions.
 
+import { FIELD_NAME, FIELD_VALUE, HOP_BY_HOP } from "./header-fields.ts";
+
 const FORBIDDEN = new Set([
   // How the message is framed, and for one hop alone.
-  "connection",
+  ...HOP_BY_HOP,
   "content-length",
-  "keep-alive",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
   // Where it goes and what it asks for.
   "expect",
   "host",
@@ -44,14 +40,11 @@ const FORBIDDEN = new Set([
   // The platform's own.
   "x-request-id",
 ]);
-const NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
-// Visible characters, space, tab and obs-text; a line end in a value would begin another field.
-const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** What is wrong with a field as a trailer; null: nothing. `name` in lower case. */
 export function trailerProblem(name: string, value: string): string | null {
-  if (!NAME.test(name)) return "its name is not one that a field can have";
+  if (!FIELD_NAME.test(name)) return "its name is not one that a field can have";
   if (FORBIDDEN.has(name) || name.startsWith("x-headgate-")) return "this field has a meaning only before the body";
-  if (!VALUE.test(value)) return "its value has characters that a field cannot have";
+  if (!FIELD_VALUE.test(value)) return "its value has characters that a field cannot have";
   return null;
 }

@@ -29,4 +29,4 @@ export {
   writeResponseRest,
   writeRoom,
 } from "./wire/response.ts";
-export { GRPC_PREFIX_BYTES, WireWriter } from "./wire/writer.ts";
+export { APART_BYTES, FLUSH_BYTES, GRPC_PREFIX_BYTES, WireWriter } from "./wire/writer.ts";

@@ -2,6 +2,8 @@
 // Reading is what gives the sender credit, so that a handler that does not read holds back its own caller alone, and no
 // more than one window of a body lies here.
 
+import { headersOf } from "@headgate/core";
+
 const EMPTY = Buffer.alloc(0);
 const NO_FIELDS: readonly string[] = Object.freeze([]);
 
@@ -73,9 +75,7 @@ export class RequestBody {
           reject(this.#error);
           return;
         }
-        const headers = new Headers();
-        for (let i = 0; i + 1 < this.#trailers.length; i += 2) headers.append(this.#trailers[i] ?? "", this.#trailers[i + 1] ?? "");
-        resolve(headers);
+        resolve(headersOf(this.#trailers));
       };
       if (this.#ended || this.#error !== null) settle();
       else {

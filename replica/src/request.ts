@@ -10,6 +10,7 @@ import {
   type WebSocketAcceptOptions,
   type WebSocketConnection,
   fault,
+  headersOf,
   trailerProblem,
 } from "@headgate/core";
 import { type EncodedHeaders, type RequestHeadView, encodeHeaders } from "@headgate/proto/wire";
@@ -62,12 +63,7 @@ export class LazyRequest {
   }
 
   get headers(): Headers {
-    if (this.#headers === undefined) {
-      const headers = new Headers();
-      const pairs = this.#source.head.headers;
-      for (let i = 0; i + 1 < pairs.length; i += 2) headers.append(pairs[i] ?? "", pairs[i + 1] ?? "");
-      this.#headers = headers;
-    }
+    this.#headers ??= headersOf(this.#source.head.headers);
     return this.#headers;
   }
 

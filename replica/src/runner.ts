@@ -92,7 +92,8 @@ export class Runner {
   /** Runs a request, or refuses it at once. Never throws. */
   run(incoming: Incoming): void {
     const { callMethod } = incoming.head;
-    const method = this.#handler.method(callMethod === "" ? "handle" : callMethod);
+    const name = callMethod === "" ? "handle" : callMethod;
+    const method = this.#handler.method(name);
     if (method === undefined) {
       incoming.refuse(fault("method_not_declared", `the handler declares no method "${callMethod}"`, { method: callMethod }));
       return;
@@ -107,7 +108,7 @@ export class Runner {
       return;
     }
     if (this.#batcher !== null) {
-      this.#runInBatch(this.#batcher, callMethod, method, incoming);
+      this.#runInBatch(this.#batcher, name, method, incoming);
       return;
     }
     try {
@@ -123,8 +124,7 @@ export class Runner {
     }
   }
 
-  #runInBatch(batcher: Batcher, callMethod: string, method: HandlerMethod, incoming: Incoming): void {
-    const name = callMethod === "" ? "handle" : callMethod;
+  #runInBatch(batcher: Batcher, name: string, method: HandlerMethod, incoming: Incoming): void {
     const item: BatchItem = {
       input: new LazyRequest(incoming, this.#composition),
       cameMs: performance.now(),

@@ -3,8 +3,10 @@
 
 import { type Fault, HeadgateError, type WebSocketClose, fault } from "@headgate/core";
 import {
+  APART_BYTES,
   type CancelReason,
   type EncodedHeaders,
+  FLUSH_BYTES,
   GRPC_PREFIX_BYTES,
   type RequestFrames,
   type RequestHeadView,
@@ -28,10 +30,6 @@ import type { Sender } from "./door.ts";
 import { SessionCall } from "./session-call.ts";
 import type { Runner } from "./runner.ts";
 
-/** A message that has grown to this is sent before the turn is over. */
-const FLUSH_BYTES = 64 * 1024;
-/** Bodies from this size on go out as they are, without being copied into the message. */
-const APART_BYTES = 16 * 1024;
 /** From so many streams in a message on, the next one waits for more of them: a wait that no reader notices, and half the messages. */
 const MANY_STREAMS = 4;
 const HOLD_MS = 2;

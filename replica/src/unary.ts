@@ -2,9 +2,10 @@
 // The deadline is the lower one of the head's timeout and of the call's own (grpc-timeout).
 
 import { type Fault, HeadgateError, LIMITS, type WebSocketConnection, fault } from "@headgate/core";
-import { HandleRequest, HandleResponse, type Header, RequestHead, ResponseHead } from "@headgate/proto/replica";
+import { HandleRequest, HandleResponse, RequestHead, ResponseHead } from "@headgate/proto/replica";
 import { type RequestHeadView, readRequestHead } from "@headgate/proto/wire";
 import { faultToProto } from "@headgate/rpc/fault-codec";
+import { pairsFromProto, pairsToProto } from "@headgate/rpc/pairs";
 import type { CallHandler, ServerCall } from "@headgate/rpc/stream-server";
 import { CALLER_GONE, Cancellation, EXPIRED } from "./cancellation.ts";
 import type { Deadlines } from "./deadlines.ts";
@@ -59,11 +60,7 @@ export class UnaryCall implements CallHandler, Incoming {
     const request = HandleRequest.decode(message);
     const head = Buffer.from(RequestHead.encode(request.head ?? RequestHead.fromPartial({})).finish());
     this.#head = readRequestHead(head, 0, head.length);
-    this.body.push(
-      Buffer.from(request.body),
-      true,
-      request.trailers.flatMap(({ name, value }) => [name, value]),
-    );
+    this.body.push(Buffer.from(request.body), true, pairsFromProto(request.trailers));
     this.cancellation.watch();
     this.#runner.run(this);
   }
@@ -125,7 +122,7 @@ export class UnaryCall implements CallHandler, Incoming {
       );
       return;
     }
-    this.#reply({ head: { ...ResponseHead.decode(headers), status }, body, fault: undefined, trailers: pairs(this.trailers ?? []) });
+    this.#reply({ head: { ...ResponseHead.decode(headers), status }, body, fault: undefined, trailers: pairsToProto(this.trailers ?? []) });
   }
 
   #reply(response: HandleResponse): void {
@@ -147,10 +144,4 @@ export class UnaryCall implements CallHandler, Incoming {
     // A stream whose iterator is read through a reader ends at once; a generator when it goes on.
     void Promise.resolve(this.#pieces?.return?.()).catch(() => undefined);
   }
-}
-
-function pairs(flat: readonly string[]): Header[] {
-  const list: Header[] = [];
-  for (let i = 0; i + 1 < flat.length; i += 2) list.push({ name: flat[i] ?? "", value: flat[i + 1] ?? "" });
-  return list;
 }

@@ -1,22 +1,9 @@
 // Answers as they go out: the head as text, and faults as problem+json (RFC 9457). Pure: time comes in as an argument.
 
-import { FAULTS, type Fault, LIMITS } from "@headgate/core";
+import { FAULTS, FIELD_NAME, FIELD_VALUE, type Fault, HOP_BY_HOP, LIMITS } from "@headgate/core";
 
-const HOP = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-  "http2-settings",
-  "content-length",
-  "x-request-id",
-]);
-const NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
-// Visible characters, space, tab and obs-text; a line end in a value would begin another field.
-const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+/** Fields that the bridge writes itself, or that are of one connection. */
+const OWN = new Set([...HOP_BY_HOP, "http2-settings", "content-length", "x-request-id"]);
 
 /** Fields of a response in both forms in which they are sent. */
 export interface FieldList {
@@ -51,8 +38,8 @@ export function responseFields(headers: readonly string[]): ResponseFields | nul
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i] ?? "";
     const value = headers[i + 1] ?? "";
-    if (!NAME.test(name) || !VALUE.test(value)) return null;
-    if (HOP.has(name)) {
+    if (!FIELD_NAME.test(name) || !FIELD_VALUE.test(value)) return null;
+    if (OWN.has(name)) {
       if (name !== "content-length") continue;
       if (contentLength >= 0 || !/^\d{1,15}$/.test(value)) return null;
       contentLength = Number(value);

@@ -8,6 +8,11 @@ const SLAB_BYTES = 128 * 1024;
 /** Strings up to this many characters are written by a loop; beyond, the call into the runtime pays off. */
 const LOOP_CHARS = 24;
 
+/** A message that has grown to this is sent before the turn of the event loop is over. */
+export const FLUSH_BYTES = 64 * 1024;
+/** Bodies from this size on go out as they are, without being copied into the message. */
+export const APART_BYTES = 16 * 1024;
+
 /** Bytes before each message: gRPC's flag byte and length. */
 export const GRPC_PREFIX_BYTES = 5;
 
