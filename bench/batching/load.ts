@@ -1,10 +1,11 @@
 // What batching is worth: a handler that costs 5 ms and 0.1 ms more for each request of its list, offered the same load with and
 // without batches.
-import type { RunningChain, StartChain } from "../chains/chain.ts";
-import { type HeadgateApp, headgateChain } from "../chains/headgate.ts";
+import type { RunningChain } from "../chains/chain.ts";
+import { type HeadgateApp, headgateChains } from "../chains/headgate.ts";
 import type { FigureLoad, RunHow } from "../figure-load.ts";
 import type { FigureLoadSetting } from "../figure-loads.ts";
 import type { FigureTable, Measured } from "../model/figures.ts";
+import { CHAIN_TITLES } from "../model/results.ts";
 import { quantile } from "../model/statistics.ts";
 import { type Offered, offer } from "../overload/generator.ts";
 
@@ -27,7 +28,7 @@ const TABLE: FigureTable = {
   cases: [...RATES.keys()],
   chains: {
     headgate: "Headgate, 1 bridge + 1 replica",
-    "headgate-before": "Headgate of the checkout before",
+    "headgate-before": CHAIN_TITLES["headgate-before"],
   },
   base: "headgate",
   columns: [
@@ -88,9 +89,7 @@ const APP: HeadgateApp = {
 };
 
 export function batchingLoad({ before }: FigureLoadSetting): FigureLoad {
-  const chains = new Map<string, StartChain>([["headgate", headgateChain(APP)]]);
-  if (before !== undefined) chains.set("headgate-before", headgateChain(APP, before));
-  return { table: TABLE, chains, measure };
+  return { table: TABLE, chains: new Map(headgateChains(APP, before)), measure };
 }
 
 /** Offers a rate to lists of one, then to batches, then sends one request after the other. */

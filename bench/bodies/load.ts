@@ -1,11 +1,13 @@
 // Bodies up and down: how many bytes a second go through, what a MiB costs, and whether memory stays flat meanwhile.
 // Bodies of 64 KiB are wrk's to send and fetch; for those of 10 MiB wrk reads in pieces too small to keep up.
-import type { RunningChain, StartChain } from "../chains/chain.ts";
-import { type HeadgateApp, headgateChain } from "../chains/headgate.ts";
+import type { RunningChain } from "../chains/chain.ts";
+import { type HeadgateApp, headgateChains } from "../chains/headgate.ts";
 import { nodeChain } from "../chains/node-servers.ts";
 import { costOf, type FigureLoad, type RunHow } from "../figure-load.ts";
 import type { FigureLoadSetting } from "../figure-loads.ts";
 import type { FigureTable, Measured } from "../model/figures.ts";
+import { CHAIN_TITLES } from "../model/results.ts";
+import { megabytesOf } from "../model/statistics.ts";
 import { memoryOf } from "../processes.ts";
 import { runWrk } from "../wrk.ts";
 import { moveBodies } from "./generator.ts";
@@ -38,7 +40,7 @@ const TABLE: FigureTable = {
   chains: {
     bare: "bare node:http, 1 process",
     headgate: "Headgate, 1 bridge + 2 replicas",
-    "headgate-before": "Headgate of the checkout before",
+    "headgate-before": CHAIN_TITLES["headgate-before"],
   },
   base: "bare",
   columns: [
@@ -71,11 +73,7 @@ const APP: HeadgateApp = {
 };
 
 export function bodiesLoad({ before }: FigureLoadSetting): FigureLoad {
-  const chains = new Map<string, StartChain>([
-    ["bare", nodeChain("bodies.ts", "/buffer?bytes=1")],
-    ["headgate", headgateChain(APP)],
-  ]);
-  if (before !== undefined) chains.set("headgate-before", headgateChain(APP, before));
+  const chains = new Map([["bare", nodeChain("bodies.ts", "/buffer?bytes=1")], ...headgateChains(APP, before)]);
   return { table: TABLE, chains, measure };
 }
 
@@ -90,16 +88,15 @@ async function measure(chain: RunningChain, how: RunHow): Promise<Measured> {
   const wrong = await isWrong(chain.url, asked, how.signal);
   const { result: moved, ...cost } = await costOf(chain, () => (asked.bytes <= PIECE_BYTES ? byWrk : byHand)(chain.url, asked, how));
   const mib = (moved.bodies * asked.bytes) / MIB;
-  const megabytes = (kib: number): number => (kib * 1024) / 1e6;
   return {
     values: {
       megabytesPerSecond: (mib * MIB) / 1e6 / (moved.totalMs / 1000),
       cpuUsPerMib: mib === 0 ? undefined : cost.cpuUs / mib,
       generatorLoad: moved.generatorLoad,
-      pssStartMb: megabytes(pssStartKib),
-      pssBeforeMb: megabytes(cost.pssBeforeKib),
-      pssGrowthMb: megabytes(cost.pssAfterKib - cost.pssBeforeKib),
-      peakGrowthMb: megabytes(cost.peakGrowthKib),
+      pssStartMb: megabytesOf(pssStartKib),
+      pssBeforeMb: megabytesOf(cost.pssBeforeKib),
+      pssGrowthMb: megabytesOf(cost.pssAfterKib - cost.pssBeforeKib),
+      peakGrowthMb: megabytesOf(cost.peakGrowthKib),
     },
     errors: moved.failed + (wrong ? 1 : 0),
   };

@@ -43,6 +43,13 @@ export function headgateChain(app: HeadgateApp, startInstance: StartInstance = s
   };
 }
 
+/** The chains that serve an app: this checkout's, and where there is a `start` of one before, that. */
+export function headgateChains(app: HeadgateApp, before: StartInstance | undefined): [string, StartChain][] {
+  const chains: [string, StartChain][] = [["headgate", headgateChain(app)]];
+  if (before !== undefined) chains.push(["headgate-before", headgateChain(app, before)]);
+  return chains;
+}
+
 /** The `start` of another checkout: its sources, its packages, this Node. */
 export async function startOf(checkout: string): Promise<StartInstance> {
   const entry = join(resolve(checkout), "cli", "src", "index.ts");

@@ -2,6 +2,7 @@
 import type { Column, FigureRow, FigureTable, FigureUnit } from "./figures.ts";
 import { LOADS } from "./loads.ts";
 import { CHAIN_TITLES, type Row } from "./results.ts";
+import { megabytesOf } from "./statistics.ts";
 import type { StartFigures, Verdict } from "./targets.ts";
 
 /** Where and how a run was made. */
@@ -31,7 +32,7 @@ function table(heads: readonly string[], rows: readonly (readonly string[])[], w
 
 const ratio = (value: number | undefined): string => (value === undefined ? "–" : `${value.toFixed(2)}x`);
 const millis = (us: number): string => `${(us / 1000).toFixed(us < 10_000 ? 2 : 0)} ms`;
-const megabytes = (kib: number): string => ((kib * 1024) / 1e6).toFixed(0);
+const megabytes = (kib: number): string => megabytesOf(kib).toFixed(0);
 
 /** Three digits or all before the point. */
 function quantity(value: number | undefined, unit: FigureUnit): string {

@@ -23,3 +23,6 @@ export function pairedRatio(values: ReadonlyMap<number, number>, base: ReadonlyM
   }
   return median(ratios);
 }
+
+/** Megabytes (10^6 bytes) of so many KiB, the unit of /proc. */
+export const megabytesOf = (kib: number): number => (kib * 1024) / 1e6;

@@ -4,6 +4,7 @@
 import { type Figure, type FigureTable, type FigureUnit, type TargetFinding, targetFindings } from "./figures.ts";
 import type { LoadName } from "./loads.ts";
 import { type ChainName, type Comparison, compare, type Metric, type Sample } from "./results.ts";
+import { megabytesOf } from "./statistics.ts";
 
 /** Figures of starting and idling; each undefined where it was not measured. */
 export interface StartFigures {
@@ -118,7 +119,7 @@ export function verdicts(samples: readonly Sample[], start: StartFigures | undef
     };
   });
   if (samples.length === 0 && start === undefined) return [];
-  const idlePssMb = start?.idlePssKib === undefined ? undefined : (start.idlePssKib * 1024) / 1e6;
+  const idlePssMb = start?.idlePssKib === undefined ? undefined : megabytesOf(start.idlePssKib);
   return [
     ...ratios,
     below("`headgate start` to the first 200 of an endpoint", 1500, "ms", start?.headgateFirst200Ms, start?.rounds),

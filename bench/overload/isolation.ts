@@ -1,9 +1,10 @@
 // A backend beside one that is in trouble: how much slower it becomes, and whether it fails at all.
-import type { RunningChain, StartChain } from "../chains/chain.ts";
-import { type HeadgateApp, headgateChain } from "../chains/headgate.ts";
+import type { RunningChain } from "../chains/chain.ts";
+import { type HeadgateApp, headgateChains } from "../chains/headgate.ts";
 import type { FigureLoad, RunHow } from "../figure-load.ts";
 import type { FigureLoadSetting } from "../figure-loads.ts";
 import type { FigureTable, Measured } from "../model/figures.ts";
+import { CHAIN_TITLES } from "../model/results.ts";
 import { quantile } from "../model/statistics.ts";
 import { offer, type Offered } from "./generator.ts";
 
@@ -17,7 +18,7 @@ const TABLE: FigureTable = {
   cases: [FLOOD, HANG, LOOP],
   chains: {
     headgate: "Headgate, 1 bridge + 1 replica each",
-    "headgate-before": "Headgate of the checkout before",
+    "headgate-before": CHAIN_TITLES["headgate-before"],
   },
   base: "headgate",
   columns: [
@@ -86,9 +87,7 @@ const NEIGHBOURS: Readonly<Record<string, { readonly target: string; readonly pe
 };
 
 export function isolationLoad({ before }: FigureLoadSetting): FigureLoad {
-  const chains = new Map<string, StartChain>([["headgate", headgateChain(APP)]]);
-  if (before !== undefined) chains.set("headgate-before", headgateChain(APP, before));
-  return { table: TABLE, chains, measure };
+  return { table: TABLE, chains: new Map(headgateChains(APP, before)), measure };
 }
 
 /** Offers the healthy backend its load, alone and beside its neighbour in turn. */

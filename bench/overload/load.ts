@@ -1,10 +1,11 @@
 // More load than a backend can take: how much of what it could do is still done in time, and what memory that takes.
-import type { RunningChain, StartChain } from "../chains/chain.ts";
-import { type HeadgateApp, headgateChain } from "../chains/headgate.ts";
+import type { RunningChain } from "../chains/chain.ts";
+import { type HeadgateApp, headgateChains } from "../chains/headgate.ts";
 import { costOf, type FigureLoad, type RunHow } from "../figure-load.ts";
 import type { FigureLoadSetting } from "../figure-loads.ts";
 import type { FigureTable, Measured } from "../model/figures.ts";
-import { quantile } from "../model/statistics.ts";
+import { CHAIN_TITLES } from "../model/results.ts";
+import { megabytesOf, quantile } from "../model/statistics.ts";
 import { offer, type Offered } from "./generator.ts";
 
 const REPLICAS = 2;
@@ -22,7 +23,7 @@ const TABLE: FigureTable = {
   cases: [SHORT, LONG],
   chains: {
     headgate: "Headgate, 1 bridge + 2 replicas",
-    "headgate-before": "Headgate of the checkout before",
+    "headgate-before": CHAIN_TITLES["headgate-before"],
   },
   base: "headgate",
   columns: [
@@ -58,9 +59,7 @@ const APP: HeadgateApp = {
 };
 
 export function overloadLoad({ before }: FigureLoadSetting): FigureLoad {
-  const chains = new Map<string, StartChain>([["headgate", headgateChain(APP)]]);
-  if (before !== undefined) chains.set("headgate-before", headgateChain(APP, before));
-  return { table: TABLE, chains, measure };
+  return { table: TABLE, chains: new Map(headgateChains(APP, before)), measure };
 }
 
 /** Offers once, twice and five times the capacity, each for `how.seconds`. */
@@ -89,8 +88,8 @@ export async function measure(chain: RunningChain, how: RunHow): Promise<Measure
       goodP99Ms: quantile(five.goodMs, 0.99),
       refusedP99Ms: quantile(five.refusedMs, 0.99),
       lateAt5: (late * 1000) / five.elapsedMs,
-      pssBeforeMb: (cost.pssBeforeKib * 1024) / 1e6,
-      pssAfterMb: (cost.pssAfterKib * 1024) / 1e6,
+      pssBeforeMb: megabytesOf(cost.pssBeforeKib),
+      pssAfterMb: megabytesOf(cost.pssAfterKib),
       generatorLoad: five.generatorLoad,
     },
     errors: once.failed + twice.failed + five.failed,

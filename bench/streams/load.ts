@@ -1,11 +1,12 @@
 // Many streams of small events at once, as tokens come: what an event costs and how soon the first one is there.
-import type { RunningChain, StartChain } from "../chains/chain.ts";
-import { type HeadgateApp, headgateChain } from "../chains/headgate.ts";
+import type { RunningChain } from "../chains/chain.ts";
+import { type HeadgateApp, headgateChains } from "../chains/headgate.ts";
 import { nodeChain } from "../chains/node-servers.ts";
 import { costOf, type FigureLoad, type RunHow } from "../figure-load.ts";
 import type { FigureLoadSetting } from "../figure-loads.ts";
 import type { FigureTable, Measured } from "../model/figures.ts";
-import { quantile } from "../model/statistics.ts";
+import { CHAIN_TITLES } from "../model/results.ts";
+import { megabytesOf, quantile } from "../model/statistics.ts";
 import { askStreams } from "./generator.ts";
 import { expectedBody, streamHandler } from "./tokens.ts";
 
@@ -27,7 +28,7 @@ const TABLE: FigureTable = {
   chains: {
     bare: "bare node:http server-sent events, 1 process",
     headgate: "Headgate, 1 bridge + 2 replicas",
-    "headgate-before": "Headgate of the checkout before",
+    "headgate-before": CHAIN_TITLES["headgate-before"],
   },
   base: "bare",
   columns: [
@@ -65,11 +66,7 @@ const APP: HeadgateApp = {
 };
 
 export function streamsLoad({ before }: FigureLoadSetting): FigureLoad {
-  const chains = new Map<string, StartChain>([
-    ["bare", nodeChain("streams.ts", "/stream")],
-    ["headgate", headgateChain(APP)],
-  ]);
-  if (before !== undefined) chains.set("headgate-before", headgateChain(APP, before));
+  const chains = new Map([["bare", nodeChain("streams.ts", "/stream")], ...headgateChains(APP, before)]);
   return { table: TABLE, chains, measure };
 }
 
@@ -97,8 +94,8 @@ async function measure(chain: RunningChain, how: RunHow): Promise<Measured> {
       eventsPerSecond: seen.events / (seen.totalMs / 1000),
       totalMs: seen.totalMs,
       generatorLoad: seen.generatorLoad,
-      pssBeforeMb: (cost.pssBeforeKib * 1024) / 1e6,
-      pssAfterMb: (cost.pssAfterKib * 1024) / 1e6,
+      pssBeforeMb: megabytesOf(cost.pssBeforeKib),
+      pssAfterMb: megabytesOf(cost.pssAfterKib),
     },
     errors: seen.failed + (wrong ? 1 : 0),
   };

@@ -4,7 +4,7 @@ import { type HeadgateApp, headgateChain } from "../chains/headgate.ts";
 import { nodeChain } from "../chains/node-servers.ts";
 import { costOf, type FigureLoad, type RunHow } from "../figure-load.ts";
 import type { FigureTable, Measured } from "../model/figures.ts";
-import { quantile } from "../model/statistics.ts";
+import { megabytesOf, quantile } from "../model/statistics.ts";
 import { echoHandler } from "./echo.ts";
 import { askEchoes } from "./generator.ts";
 
@@ -77,7 +77,7 @@ async function measure(chain: RunningChain, how: RunHow): Promise<Measured> {
       p50Ms: quantile(seen.latencyMs, 0.5),
       p99Ms: quantile(seen.latencyMs, 0.99),
       generatorLoad: seen.generatorLoad,
-      pssAfterMb: (cost.pssAfterKib * 1024) / 1e6,
+      pssAfterMb: megabytesOf(cost.pssAfterKib),
     },
     errors: seen.failed,
   };

@@ -1,18 +1,10 @@
 // A/B with sticky users, as the example program shows it: run as a user runs it, against free ports.
 
-import { join } from "node:path";
 import { expect, test } from "@jest/globals";
-import { REPOSITORY, runNode, temporaryFolder } from "../support/instance.ts";
+import { runExample } from "../support/example.ts";
 
 test("the A/B example prints what it promises and ends its instance", async () => {
-  await using folder = await temporaryFolder();
-  const env = {
-    HEADGATE_HTTP_PORT: "0",
-    HEADGATE_CONTROL_PORT: "0",
-    HEADGATE_ADMIN_PORT: "0",
-    HEADGATE_STATE_DIR: join(folder.path, ".headgate"),
-  };
-  const { code, stdout, stderr } = await runNode([join(REPOSITORY, "examples", "ab-sticky", "main.ts")], { cwd: REPOSITORY, env });
+  const { code, stdout, stderr } = await runExample("ab-sticky/main.ts");
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   const [, first, next] = /first visit: (\d+) users see one page, (\d+) see three steps/.exec(stdout) ?? [];
   expect(Number(first) + Number(next)).toBe(300);

@@ -1,18 +1,10 @@
 // The composed pipeline, as the example program shows it: run as a user runs it, against free ports.
 
-import { join } from "node:path";
 import { expect, test } from "@jest/globals";
-import { REPOSITORY, runNode, temporaryFolder } from "../support/instance.ts";
+import { runExample } from "../support/example.ts";
 
 test("the pipeline example streams what its steps found, over HTTP and to a program, and ends its instance", async () => {
-  await using folder = await temporaryFolder();
-  const env = {
-    HEADGATE_HTTP_PORT: "0",
-    HEADGATE_CONTROL_PORT: "0",
-    HEADGATE_ADMIN_PORT: "0",
-    HEADGATE_STATE_DIR: join(folder.path, ".headgate"),
-  };
-  const { code, stdout, stderr } = await runNode([join(REPOSITORY, "examples", "pipeline", "main.ts")], { cwd: REPOSITORY, env });
+  const { code, stdout, stderr } = await runExample("pipeline/main.ts");
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   expect(stdout).toBe(
     [

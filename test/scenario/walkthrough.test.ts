@@ -1,18 +1,10 @@
 // The first five minutes, as the example program shows them: run as a user runs it, against free ports.
 
-import { join } from "node:path";
 import { expect, test } from "@jest/globals";
-import { REPOSITORY, runNode, temporaryFolder } from "../support/instance.ts";
+import { runExample } from "../support/example.ts";
 
 test("the walk-through prints what it promises and ends its instance", async () => {
-  await using folder = await temporaryFolder();
-  const env = {
-    HEADGATE_HTTP_PORT: "0",
-    HEADGATE_CONTROL_PORT: "0",
-    HEADGATE_ADMIN_PORT: "0",
-    HEADGATE_STATE_DIR: join(folder.path, ".headgate"),
-  };
-  const { code, stdout, stderr } = await runNode([join(REPOSITORY, "examples", "walkthrough.ts")], { cwd: REPOSITORY, env });
+  const { code, stdout, stderr } = await runExample("walkthrough.ts");
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   const said = stdout.replaceAll(/\s+/g, " ");
   const shape = "{ acceptsBatches: false, numReplicas: 1, maxBatchSize: null }";
