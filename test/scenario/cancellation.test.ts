@@ -111,6 +111,11 @@ test("a request that waits in a batch leaves it, and the handler never sees it; 
     return replicas.some(({ backend, inFlight: running }) => backend === "gathering" && running === 1);
   });
   const last = instance.fetch("/gathering/c", { headers: { "x-request-id": "g-3" } });
+  // The question for the notes is the third of their batch, and must come behind them.
+  await waitFor("the last in the replica", async () => {
+    const { replicas } = await serve.status();
+    return replicas.some(({ backend, inFlight: running }) => backend === "gathering" && running === 2);
+  });
   const notes = batchesOf(instance, "gathering");
   expect([(await staying).status, (await last).status]).toEqual([200, 200]);
   const [first] = await notes;

@@ -1,10 +1,8 @@
 // Composition: handlers that call other endpoints. What comes back, and what of a request goes along with the calls made for it.
 
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { afterAll, expect, test } from "@jest/globals";
 import { COMPOSED_FILES, KINDS_METHODS, type Kinds, type Seen, type gather, type relay } from "../support/composed.ts";
-import { problem, startInstance, waitFor } from "../support/instance.ts";
+import { problem, startInstance, waitFor, written } from "../support/instance.ts";
 
 const instance = await startInstance({ files: COMPOSED_FILES });
 afterAll(() => instance[Symbol.asyncDispose]());
@@ -17,11 +15,7 @@ for (const name of ["gather", "relay", "attempt", "pass", "hold"]) {
 }
 
 /** What a file has; null: nothing yet. */
-const read = async (file: string): Promise<string | null> =>
-  readFile(join(instance.root, file), "utf8").then(
-    (text) => text || null,
-    () => null,
-  );
+const read = (file: string): Promise<string | null> => written(instance, file);
 const relayed = async (query = "", headers: Readonly<Record<string, string>> = {}) =>
   // As the handler of "relay" answers.
   (await (await instance.fetch(`/relay${query}`, { headers })).json()) as Awaited<ReturnType<typeof relay>>;

@@ -1,12 +1,12 @@
 // WebSockets from a caller to a handler and back: messages, subprotocols, refusals, closes from both sides, deadlines.
 // What slow and vanished callers do stands in websocket-pressure.test.ts, malformed frames in websocket-hostile.test.ts.
 
-import { readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, expect, test } from "@jest/globals";
 import type { HandlerRequest } from "headgate";
 import { CERTIFICATE } from "../support/certificates.ts";
-import { problem, startInstance, temporaryFolder, waitFor } from "../support/instance.ts";
+import { problem, startInstance, temporaryFolder, waitFor, written } from "../support/instance.ts";
 import { askForWebSocket, handshakeHead, openWebSocket } from "../support/websocket.ts";
 
 const MIB = 1024 * 1024;
@@ -51,8 +51,7 @@ await serveHandler("closes", async (request) => {
 });
 
 /** What the handler "closes" heard of the end of its connection. */
-const heard = (name: string): Promise<string> =>
-  waitFor("the handler's word of the end", () => readFile(join(instance.root, `ended-${name}`), "utf8").catch(() => null));
+const heard = (name: string): Promise<string> => waitFor("the handler's word of the end", () => written(instance, `ended-${name}`));
 
 test("text and binary messages come back as what they were, in order, empty and large ones too", async () => {
   const talk = await open("/echo");

@@ -2,7 +2,7 @@
 // What tests ask of it goes through the public package and plain HTTP; nothing here knows how it works inside.
 
 import { spawn } from "node:child_process";
-import { mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { type Socket, connect as connectSocket } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -148,6 +148,11 @@ export interface Finished {
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
+}
+
+/** What a handler has written to a file of the root; null: nothing yet. An empty one is being written. */
+export async function written(instance: TestInstance, file: string): Promise<string | null> {
+  return (await readFile(join(instance.root, file), "utf8").catch(() => "")) || null;
 }
 
 /** Runs Node with these words and waits for its end. */
