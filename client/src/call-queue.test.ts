@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { Call } from "./call.ts";
 import { CallQueue } from "./call-queue.ts";
 
-const SINK = { head() {}, body() {}, fault() {}, writable() {} };
+const SINK = { head: () => true, body: () => true, release: () => true, fault() {}, writable() {} };
 
 function newCall(order: number): Call {
   const call = new Call("e", "GET", "/", [], "", 0, SINK);

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { Call } from "./call.ts";
 import { CallTable } from "./call-table.ts";
 
-const SINK = { head() {}, body() {}, fault() {}, writable() {} };
+const SINK = { head: () => true, body: () => true, release: () => true, fault() {}, writable() {} };
 const newCall = (id = ""): Call => new Call("e", "GET", "/", [], id, 0, SINK);
 
 /** Adds a call as a session does. */

@@ -11,12 +11,14 @@ import type { Due } from "./model/deadlines.ts";
 /** Where the answer goes. After an end or a fault nothing more comes. */
 export interface CallSink {
   /**
-   * The answer begins. `body` is its first piece, a slice that must be used or copied before returning to the event loop. `form`
-   * is the ResultForm of what the handler returned.
+   * The answer begins. `body` is its first piece: a slice of memory that is written to again. `form` is the ResultForm of what the handler
+   * returned. Returns whether the piece is done with; else release() is asked, once for all pieces that came together.
    */
-  head(status: number, headers: readonly string[], body: Buffer | null, end: boolean, form: number): void;
-  /** The next piece. */
-  body(piece: Buffer | null, end: boolean, trailers: readonly string[]): void;
+  head(status: number, headers: readonly string[], body: Buffer | null, end: boolean, form: number): boolean;
+  /** The next piece, as above. */
+  body(piece: Buffer | null, end: boolean, trailers: readonly string[]): boolean;
+  /** Nothing more comes for the moment. Returns whether the pieces so far are done with; else they are left as they are for good. */
+  release(): boolean;
   /** There is no answer, or it ends here. */
   fault(fault: Fault): void;
   /** All of the request's body that was given has been sent: more may be given. */

@@ -7,7 +7,7 @@ import { MessageLane, costOf } from "./message-lane.ts";
 
 const { TEXT, BINARY, TEXT_CONTINUES, BINARY_CONTINUES, CLOSE } = WebSocketPart;
 
-const sink = { head: () => undefined, body: () => undefined, fault: () => undefined, writable: () => undefined };
+const sink = { head: () => true, body: () => true, release: () => true, fault: () => undefined, writable: () => undefined };
 const newCall = (credit: number): Call => {
   const call = new Call("e", "GET", "/", [], "r-1", Infinity, sink);
   call.sendCredit = credit;

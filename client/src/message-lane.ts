@@ -7,7 +7,7 @@ import type { Call } from "./call.ts";
 
 /** Where a WebSocket's messages come in from the replica. */
 export interface MessageSink {
-  /** The next message, or a piece of one, or the handler's close. `body` is a slice as in CallSink.head(). */
+  /** The next message, or a piece of one, or the handler's close. `body` is a slice of memory that stays as it is. */
   part(part: number, body: Buffer | null): void;
 }
 

@@ -66,8 +66,8 @@ export class OutgoingCall implements CallSink {
 
   // --- what the router says ---
 
-  head(status: number, headers: readonly string[], body: Buffer | null, end: boolean, form: number): void {
-    if (this.#over) return;
+  head(status: number, headers: readonly string[], body: Buffer | null, end: boolean, form: number): boolean {
+    if (this.#over) return true;
     this.#body = new AnswerBody({
       consumed: (bytes) => {
         if (this.#call !== null) this.#router.consumed(this.#call, bytes);
@@ -75,14 +75,19 @@ export class OutgoingCall implements CallSink {
       cancelled: () => this.#abandon(),
     });
     this.#resolve({ status, headers, form, body: this.#body });
-    this.body(body, end);
+    return this.body(body, end);
   }
 
-  body(piece: Buffer | null, end: boolean): void {
-    if (this.#over) return;
-    // A copy: the piece is a slice of a message, all of which it would keep.
+  body(piece: Buffer | null, end: boolean): boolean {
+    if (this.#over) return true;
+    // The program keeps it for as long as it likes.
     this.#body?.push(piece === null ? null : new Uint8Array(piece), end);
     if (end) this.#settle();
+    return true;
+  }
+
+  release(): boolean {
+    return true;
   }
 
   fault(failure: Fault): void {

@@ -88,10 +88,13 @@ function send(router: Router, id: string, method: string): Promise<Outcome> {
         expect(begunAfter).toBe(0);
         begunAfter = arrived.get(id) ?? 0;
         if (end) resolve({ begunAfter, ended: "whole" });
+        return true;
       },
       body: (_piece, end) => {
         if (end) resolve({ begunAfter, ended: "whole" });
+        return true;
       },
+      release: () => true,
       fault: (failure) => resolve({ begunAfter, ended: failure }),
       writable: () => undefined,
     };

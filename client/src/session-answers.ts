@@ -5,7 +5,7 @@
 import { type Fault, LIMITS } from "@headgate/core";
 import type * as pb from "@headgate/proto/fault";
 import { type ResponseFrames, WireError } from "@headgate/proto/wire";
-import type { Call } from "./call.ts";
+import type { Call, CallSink } from "./call.ts";
 import type { CallTable } from "./call-table.ts";
 import type { Link, LinkEvents } from "./link.ts";
 import { type MessageLane, costOf } from "./message-lane.ts";
@@ -22,6 +22,10 @@ export class SessionAnswers implements ResponseFrames {
   readonly #events: LinkEvents;
   /** Whether any ping was answered. */
   ponged = false;
+  /** Who holds pieces of what was read last. */
+  readonly #holders: CallSink[] = [];
+  /** Whether more of it is needed than they can let go of. */
+  #needed = false;
   /** The fields that were checked last: the codec gives the same list for the same fields. */
   #checked: readonly string[] = NO_TRAILERS;
 
@@ -54,6 +58,18 @@ export class SessionAnswers implements ResponseFrames {
     else if (status !== 0) this.#head(call, status, headers, body, end, form);
     else if (part !== 0) this.#part(call, part, body, end);
     else if (body !== null || end) this.#body(call, body, end, trailers);
+  }
+
+  /** Asks all who hold pieces to let go of them; whether any cannot. */
+  release(): boolean {
+    let needed = this.#needed;
+    const holders = this.#holders;
+    if (holders.length > 0) {
+      for (const sink of holders) if (!sink.release()) needed = true;
+      holders.length = 0;
+    }
+    this.#needed = false;
+    return needed;
   }
 
   draining(): void {
@@ -108,7 +124,7 @@ export class SessionAnswers implements ResponseFrames {
     call.answered = true;
     call.held = null;
     if (end) this.#events.finished(call);
-    call.sink.head(status, headers, body, end, form);
+    if (!call.sink.head(status, headers, body, end, form)) this.#holders.push(call.sink);
   }
 
   /** The replica has accepted a WebSocket: from here on it may last. */
@@ -125,6 +141,8 @@ export class SessionAnswers implements ResponseFrames {
       return;
     }
     if (!this.#fits(call, costOf(part, body))) return;
+    // Frames to the caller leave at the end of the turn.
+    if (body !== null) this.#needed = true;
     call.lane.sink.part(part, body);
     // The sink may have given the call up because of it.
     if (!end || !this.#calls.delete(call)) return;
@@ -147,7 +165,7 @@ export class SessionAnswers implements ResponseFrames {
       this.#calls.delete(call);
       this.#events.finished(call);
     }
-    call.sink.body(body, end, trailers);
+    if (!call.sink.body(body, end, trailers)) this.#holders.push(call.sink);
   }
 
   /** Whether fields are within the limits for them; else the call is over. */

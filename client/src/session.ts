@@ -25,6 +25,9 @@ import { SessionAnswers } from "./session-answers.ts";
 
 const PATH = "/headgate.v1.ReplicaService/Session";
 const NO_TRAILERS: readonly string[] = Object.freeze([]);
+/** Pieces of a body that leave as they came; a body of more is joined. */
+const MOST_APART = 8;
+const NOTHING_APART: readonly Buffer[] = Object.freeze([]);
 /** Credit is granted again in portions of at least this. */
 const GRANT_BYTES = LIMITS.bodyChunkBytes;
 
@@ -61,6 +64,7 @@ export class Session implements Link, LaneOut {
           // Calls that were started meanwhile hide some that ended; a little less is as good.
           if (this.#calls.size < before) events.answered(before - this.#calls.size);
         },
+        delivered: () => this.#answers.release(),
         end: (error) => this.#end(error?.code === "replica_protocol"),
       },
     );
@@ -83,18 +87,19 @@ export class Session implements Link, LaneOut {
     call.consumed = 0;
     this.#open();
     const { pieces } = call;
-    const first = pieces[0] ?? null;
-    if (pieces.length <= 1 && call.bodyEnded && call.trailers.length === 0 && (first === null || first.length <= LIMITS.bodyChunkBytes)) {
-      if (first !== null && first.length >= APART_BYTES) {
-        writeRequestOpen(this.#writer, id, call, first, true, true);
-        this.#send(first);
-      } else writeRequestOpen(this.#writer, id, call, first, true);
+    const bytes = call.bodyEnded && call.trailers.length === 0 ? lengthOf(pieces) : Number.POSITIVE_INFINITY;
+    if (bytes > LIMITS.bodyChunkBytes) {
+      writeRequestOpen(this.#writer, id, call, null, false);
+      if (pieces.length > 0 || !call.bodyEnded) this.pump(call);
+      else this.endBody(call);
+    } else if (bytes >= APART_BYTES) {
+      writeRequestOpen(this.#writer, id, call, null, true, bytes);
+      this.#send(pieces.length > MOST_APART ? [Buffer.concat(pieces, bytes)] : pieces);
+    } else {
+      const [first = null] = pieces;
+      writeRequestOpen(this.#writer, id, call, pieces.length > 1 ? Buffer.concat(pieces, bytes) : first, true);
       if (this.#writer.length > FLUSH_BYTES) this.#send();
-      return;
     }
-    writeRequestOpen(this.#writer, id, call, null, false);
-    if (pieces.length > 0 || !call.bodyEnded) this.pump(call);
-    else this.endBody(call);
   }
 
   /** Sends what of the body the credit allows. */
@@ -117,10 +122,14 @@ export class Session implements Link, LaneOut {
       const last = call.bodyEnded && pieces.length === 0;
       const bytes = whole ? piece : piece.subarray(0, size);
       if (call.replayable) (call.held ??= []).push(bytes);
-      const apart = bytes.length >= APART_BYTES;
-      writeRequestRest(this.#writer, call.streamId, bytes, last, null, 0, last ? call.trailers : NO_TRAILERS, apart);
-      if (apart) this.#send(bytes);
-      else if (this.#writer.length > FLUSH_BYTES) this.#send();
+      const trailers = last ? call.trailers : NO_TRAILERS;
+      if (size >= APART_BYTES) {
+        writeRequestRest(this.#writer, call.streamId, null, last, null, 0, trailers, size);
+        this.#send([bytes]);
+      } else {
+        writeRequestRest(this.#writer, call.streamId, bytes, last, null, 0, trailers);
+        if (this.#writer.length > FLUSH_BYTES) this.#send();
+      }
       if (last) return;
     }
     if (pieces.length > 0) return;
@@ -183,9 +192,9 @@ export class Session implements Link, LaneOut {
   }
 
   /** Sends what was gathered; `apart` are the last bytes of it, which stand elsewhere. */
-  #send(apart: Buffer | null = null): void {
+  #send(apart: readonly Buffer[] = NOTHING_APART): void {
     if (this.#mark < 0 || this.#ended) return;
-    this.#writer.closeGrpc(this.#mark, apart?.length ?? 0);
+    this.#writer.closeGrpc(this.#mark, lengthOf(apart));
     this.#mark = -1;
     this.#stream.sendPrefixed(this.#writer.take(), apart);
   }
@@ -196,4 +205,10 @@ export class Session implements Link, LaneOut {
     this.#stream.close();
     this.#events.ended(this.#calls.clear(), broken);
   }
+}
+
+function lengthOf(pieces: readonly Buffer[]): number {
+  let bytes = 0;
+  for (const piece of pieces) bytes += piece.length;
+  return bytes;
 }

@@ -122,13 +122,18 @@ class Copy implements CallSink {
     this.call = call;
   }
 
-  head(_status: number, _headers: readonly string[], body: Buffer | null, end: boolean): void {
-    this.body(body, end);
+  head(_status: number, _headers: readonly string[], body: Buffer | null, end: boolean): boolean {
+    return this.body(body, end);
   }
 
-  body(piece: Buffer | null, end: boolean): void {
+  body(piece: Buffer | null, end: boolean): boolean {
     if (end) this.#shadows.ended(this);
     else if (piece !== null) this.call.replica?.link?.consumed(this.call, piece.length);
+    return true;
+  }
+
+  release(): boolean {
+    return true;
   }
 
   fault({ code }: Fault): void {

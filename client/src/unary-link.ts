@@ -138,7 +138,8 @@ export class UnaryLink implements Link {
     call.held = null;
     this.#events.finished(call);
     const body = response.body.length > 0 ? Buffer.from(response.body.buffer, response.body.byteOffset, response.body.length) : null;
-    call.sink.head(head.status, headers, body, trailers.length === 0, head.form);
+    // The bytes are the call's alone: whatever becomes of them, they stay as they are.
+    if (!call.sink.head(head.status, headers, body, trailers.length === 0, head.form)) call.sink.release();
     if (trailers.length > 0) call.sink.body(null, true, trailers);
   }
 }

@@ -38,6 +38,8 @@ export class Exchange implements CallSink {
   #received = 0;
   /** Bytes of the answer's body that are still to come by the handler's word; -1: it did not say. */
   #promised = -1;
+  /** Bytes of the answer that leave with release(). */
+  #gathered = 0;
   /** Bytes of the answer that its connection has not taken yet. */
   #untaken = 0;
 
@@ -61,18 +63,14 @@ export class Exchange implements CallSink {
   }
 
   /** Collects a small body, then says that it is there. `head`: the fields before it. */
-  collect(head: readonly string[], whole: (body: Buffer, trailers: readonly string[]) => void): void {
+  collect(head: readonly string[], whole: (pieces: Buffer[], trailers: readonly string[]) => void): void {
     const { incoming } = this.#to;
-    let first: Buffer | null = null;
-    let more: Buffer[] | null = null;
-    incoming.on("data", (piece: Buffer) => {
-      if (first === null) first = piece;
-      else (more ??= [first]).push(piece);
-    });
+    const pieces: Buffer[] = [];
+    incoming.on("data", (piece: Buffer) => pieces.push(piece));
     incoming.on("end", () => {
       if (this.over) return;
       const trailers = this.#behindBody(head);
-      if (trailers !== null) whole(more === null ? (first ?? Buffer.alloc(0)) : Buffer.concat(more), trailers);
+      if (trailers !== null) whole(pieces, trailers);
     });
   }
 
@@ -117,48 +115,47 @@ export class Exchange implements CallSink {
 
   // --- the answer ---
 
-  head(status: number, headers: readonly string[], body: Buffer | null, end: boolean): void {
-    if (this.over) return;
+  head(status: number, headers: readonly string[], body: Buffer | null, end: boolean): boolean {
+    if (this.over) return true;
     const checked = fieldsOf(headers);
     if (checked === null) {
       if (!end && this.call !== null) this.#router.abandon(this.call);
       this.fault(fault("replica_protocol", "the replica answered with a header field that cannot be sent"));
-      return;
+      return true;
     }
     const fields = this.extra?.ownsCors === true ? withoutCors(checked) : checked;
     if (end) {
       this.over = true;
-      this.#to.whole(status, fields, body, this.requestId, this.extra);
-      return;
+      return this.#to.whole(status, fields, body, this.requestId, this.extra);
     }
     const withBody = hasBody(this.method, status);
     if (withBody) this.#promised = fields.contentLength;
     this.#to.start(status, fields, this.requestId, this.extra, !withBody || body !== null);
-    if (withBody) {
-      if (body !== null) this.#write(body);
-      return;
-    }
+    if (withBody) return body === null || this.#write(body);
     // What follows has nowhere to go.
     if (this.call !== null) this.#router.abandon(this.call);
     this.over = true;
-    this.#to.outgoing.end();
+    return this.#to.end(null);
   }
 
-  body(piece: Buffer | null, end: boolean, trailers: readonly string[]): void {
-    if (this.over) return;
-    if (!end) {
-      if (piece !== null) this.#write(piece);
-      return;
-    }
+  body(piece: Buffer | null, end: boolean, trailers: readonly string[]): boolean {
+    if (this.over) return true;
+    if (!end) return piece === null || this.#write(piece);
     this.over = true;
     if (this.#promised >= 0 && (piece?.length ?? 0) !== this.#promised) {
       this.#to.cutOff();
-      return;
+      return true;
     }
     if (trailers.length > 0) this.#to.trailers(trailerFields(trailers));
-    const { outgoing } = this.#to;
-    if (piece === null) outgoing.end();
-    else outgoing.end(piece);
+    return this.#to.end(piece);
+  }
+
+  release(): boolean {
+    const released = this.#to.flush();
+    const bytes = this.#gathered;
+    this.#gathered = 0;
+    if (bytes > 0 && !this.over) this.#taken(bytes, this.#to.full);
+    return released;
   }
 
   fault(failure: Fault): void {
@@ -211,30 +208,38 @@ export class Exchange implements CallSink {
     if (this.call !== null) this.#router.abandon(this.call);
   }
 
-  #write(piece: Buffer): void {
-    const { call } = this;
+  /** Sends a piece. Returns whether it is in use no more, or release() will be asked anyhow. */
+  #write(piece: Buffer): boolean {
     const bytes = piece.length;
     if (this.#promised >= 0) {
       this.#promised -= bytes;
       if (this.#promised < 0) {
         // Without its end, so that the caller does not take what it got for the whole.
-        if (call !== null) this.#router.abandon(call);
+        if (this.call !== null) this.#router.abandon(this.call);
         this.over = true;
         this.#to.cutOff();
-        return;
+        return true;
       }
     }
-    // The piece is a slice of a message that is not written to again, so that it can wait as it is.
-    if (this.#to.write(piece) && this.#untaken === 0) {
-      if (call !== null) this.#router.consumed(call, bytes);
-    } else this.#waitForDrain(bytes);
+    const state = this.#to.write(piece);
+    if (state !== "gathered") {
+      this.#taken(bytes, state === "queued");
+      return true;
+    }
+    const asked = this.#gathered > 0;
+    this.#gathered += bytes;
+    return asked;
   }
 
-  /** Gives credit for what waits when all of it is taken, however many pieces that are. */
-  #waitForDrain(bytes: number): void {
+  /** Gives credit for what was sent: at once, or where too much waits when all of it is taken, however many pieces that are. */
+  #taken(bytes: number, waits: boolean): void {
+    if (!waits && this.#untaken === 0) {
+      if (this.call !== null) this.#router.consumed(this.call, bytes);
+      return;
+    }
     this.#untaken += bytes;
     if (this.#untaken > bytes) return;
-    this.#to.outgoing.once("drain", () => {
+    this.#to.onDrain(() => {
       const taken = this.#untaken;
       this.#untaken = 0;
       if (this.call !== null && !this.over) this.#router.consumed(this.call, taken);

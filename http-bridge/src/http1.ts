@@ -1,18 +1,15 @@
 // A request of HTTP/1.x and its way back: Node's IncomingMessage and ServerResponse behind the Responder port.
-// Small whole answers and small pieces leave by short ways (whole-response.ts, small-chunk.ts), all others by writeHead(), write()
-// and end().
+// The usual answers leave by short ways (whole-response.ts, piece.ts), all others by writeHead(), write() and end(), which get a copy of
+// the bytes, as they may hold them for long.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Exchange } from "./exchange.ts";
 import { type FieldList, type ResponseFields, hasBody, lengthOfWhole, withUpgrade } from "./model/response.ts";
 import { linger } from "./linger.ts";
-import type { Responder } from "./responder.ts";
+import { PieceWriter, SMALL_BYTES } from "./piece.ts";
+import type { PieceState, Responder } from "./responder.ts";
 import type { Surroundings } from "./serve.ts";
-import { sendSmallChunk } from "./small-chunk.ts";
 import { canSendWhole, sendWhole } from "./whole-response.ts";
-
-/** Bodies up to this go out in one write with their head. */
-const ONE_WRITE_BYTES = 8 * 1024;
 
 /** One request of HTTP/1.x. */
 export class Http1Responder implements Responder {
@@ -26,6 +23,10 @@ export class Http1Responder implements Responder {
   followed = false;
   /** How many requests came before it on the same connection since the caller has ceased to take answers. */
   depth = 0;
+  /** What sends the pieces of a streamed answer; null: it has none yet. */
+  #pieces: PieceWriter | null = null;
+  /** False: a whole answer was sent of which the connection still has some. */
+  #wholeSent = true;
   readonly #withBody: boolean;
   readonly #takesTrailers: boolean;
   readonly #surroundings: Surroundings;
@@ -60,20 +61,21 @@ export class Http1Responder implements Responder {
     if (this.incoming.httpVersionMinor >= 1) this.outgoing.writeContinue();
   }
 
-  whole(status: number, fields: ResponseFields, body: Buffer | null, requestId: string, further: FieldList | null): void {
+  whole(status: number, fields: ResponseFields, body: Buffer | null, requestId: string, further: FieldList | null): boolean {
     const { incoming, outgoing } = this;
     const extra = withUpgrade(status, further);
     if (this.#surroundings.state.draining && !this.followed) outgoing.shouldKeepAlive = false;
-    if ((body === null || body.length <= ONE_WRITE_BYTES) && canSendWhole(incoming, outgoing, status)) {
-      sendWhole(outgoing, status, fields, body, requestId, extra);
-      return;
+    if (canSendWhole(incoming, outgoing, status)) {
+      this.#wholeSent = sendWhole(outgoing, status, fields, body, requestId, extra);
+      return this.#wholeSent;
     }
     const method = incoming.method ?? "";
     const length = lengthOfWhole(method, status, fields, body);
     this.#rest();
     outgoing.writeHead(status, allFields(fields, requestId, extra, length));
-    if (body !== null && hasBody(method, status)) outgoing.end(body);
+    if (body !== null && hasBody(method, status)) outgoing.end(Buffer.from(body));
     else outgoing.end();
+    return true;
   }
 
   start(status: number, fields: ResponseFields, requestId: string, extra: FieldList | null, wait: boolean): void {
@@ -84,8 +86,34 @@ export class Http1Responder implements Responder {
     if (!wait) outgoing.flushHeaders();
   }
 
-  write(piece: Buffer): boolean {
-    return sendSmallChunk(this.outgoing, piece) || this.outgoing.write(piece);
+  write(piece: Buffer): PieceState {
+    this.#pieces ??= new PieceWriter(this.outgoing);
+    return this.#pieces.send(piece) ?? (this.outgoing.write(Buffer.from(piece)) ? "taken" : "queued");
+  }
+
+  flush(): boolean {
+    return this.#pieces === null ? this.#wholeSent : this.#pieces.flush();
+  }
+
+  get full(): boolean {
+    const socket = this.outgoing.socket;
+    return socket !== null && socket.writableLength > 0 && socket.writableNeedDrain;
+  }
+
+  end(piece: Buffer | null): boolean {
+    const { outgoing } = this;
+    if (piece === null) outgoing.end();
+    else if (piece.length < SMALL_BYTES) outgoing.end(Buffer.from(piece));
+    else {
+      const state = this.write(piece);
+      outgoing.end();
+      return state !== "gathered";
+    }
+    return true;
+  }
+
+  onDrain(listener: () => void): void {
+    (this.outgoing.socket ?? this.outgoing).once("drain", listener);
   }
 
   trailers(list: readonly string[]): void {
@@ -97,6 +125,7 @@ export class Http1Responder implements Responder {
 
   /** A connection that breaks off is the only sign that HTTP/1.1 has. */
   cutOff(): void {
+    this.#pieces?.flush();
     this.outgoing.destroy();
   }
 

@@ -1,11 +1,12 @@
 // A request of HTTP/2 and its way back: a stream of node:http2 behind the Responder port. What a connection may do stands in
-// http2-server.ts. No push, and no trailers unless the handler has sent some.
+// http2-server.ts. No push, and no trailers unless the handler has sent some. What is sent is a copy, as nghttp2 holds it
+// for as long as the caller's window is closed.
 
 import { type ServerHttp2Stream, constants } from "node:http2";
 import type { Exchange } from "./exchange.ts";
 import { http2Answer } from "./model/http2-fields.ts";
 import { type FieldList, type ResponseFields, hasBody, lengthOfWhole } from "./model/response.ts";
-import type { Responder } from "./responder.ts";
+import type { PieceState, Responder } from "./responder.ts";
 
 const { NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = constants;
 
@@ -64,17 +65,18 @@ export class Http2Responder implements Responder {
     outgoing.setTimeout(stalls ? sendTimeoutMs : 0, () => outgoing.close(NGHTTP2_CANCEL));
   }
 
-  whole(status: number, fields: ResponseFields, body: Buffer | null, requestId: string, extra: FieldList | null): void {
+  whole(status: number, fields: ResponseFields, body: Buffer | null, requestId: string, extra: FieldList | null): boolean {
     const { outgoing } = this;
-    if (outgoing.destroyed || outgoing.closed) return;
+    if (outgoing.destroyed || outgoing.closed) return true;
     const list = http2Answer(status, fields.list, requestId, extra?.list ?? null);
     const length = lengthOfWhole(this.#method, status, fields, body);
     if (length >= 0) list.push("content-length", String(length));
     if (body !== null && body.length > 0 && hasBody(this.#method, status)) {
       outgoing.respond(list);
-      outgoing.end(body);
+      outgoing.end(Buffer.from(body));
     } else outgoing.respond(list, { endStream: true });
     if (!this.received) outgoing.once("finish", () => this.#stopBody());
+    return true;
   }
 
   start(status: number, fields: ResponseFields, requestId: string, extra: FieldList | null): void {
@@ -90,8 +92,26 @@ export class Http2Responder implements Responder {
     });
   }
 
-  write(piece: Buffer): boolean {
-    return this.outgoing.write(piece);
+  write(piece: Buffer): PieceState {
+    return this.outgoing.write(Buffer.from(piece)) ? "taken" : "queued";
+  }
+
+  flush(): boolean {
+    return true;
+  }
+
+  get full(): boolean {
+    return this.outgoing.writableNeedDrain;
+  }
+
+  end(piece: Buffer | null): boolean {
+    if (piece === null) this.outgoing.end();
+    else this.outgoing.end(Buffer.from(piece));
+    return true;
+  }
+
+  onDrain(listener: () => void): void {
+    this.outgoing.once("drain", listener);
   }
 
   trailers(list: readonly string[]): void {

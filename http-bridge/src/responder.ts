@@ -1,15 +1,19 @@
 // The port between an exchange and the protocol that its request came by: HTTP/1.1 (http1.ts) or HTTP/2 (http2.ts).
 // What is sent, and when, is decided in exchange.ts; how it looks on the wire, behind this.
 
-import type { Readable, Writable } from "node:stream";
+import type { Readable } from "node:stream";
 import type { FieldList, ResponseFields } from "./model/response.ts";
+
+/**
+ * What became of a piece of an answer. "taken": more may follow. "queued": too much waits, this among it, as a copy; onDrain() tells of its
+ * end. "gathered": it leaves with flush() and is in use until then.
+ */
+export type PieceState = "taken" | "queued" | "gathered";
 
 /** One request's way back to its caller. */
 export interface Responder {
   /** The request's body. */
   readonly incoming: Readable;
-  /** Where the pieces of an answer go that start() has begun. */
-  readonly outgoing: Writable;
   /** Whether the connection is one of TLS. */
   readonly secure: boolean;
   /** Whether the request is here to its end. */
@@ -20,12 +24,20 @@ export interface Responder {
   readonly begun: boolean;
   /** Tells a caller that waits for it to send the request's body. */
   goOn(): void;
-  /** Sends a whole answer. Leaves the body out where the method or the status has none. */
-  whole(status: number, fields: ResponseFields, body: Buffer | null, requestId: string, extra: FieldList | null): void;
+  /** Sends a whole answer. Leaves the body out where the method or the status has none. Returns whether the body is in use no more. */
+  whole(status: number, fields: ResponseFields, body: Buffer | null, requestId: string, extra: FieldList | null): boolean;
   /** Begins an answer whose body comes in pieces. `wait`: a piece follows at once, so that the head may leave with it. */
   start(status: number, fields: ResponseFields, requestId: string, extra: FieldList | null, wait: boolean): void;
-  /** Sends the next piece. False: `outgoing` says "drain" when it and all before it are taken. */
-  write(piece: Buffer): boolean;
+  /** Sends the next piece. */
+  write(piece: Buffer): PieceState;
+  /** Sends what was gathered. Returns whether none of an answer's bytes are in use any more. */
+  flush(): boolean;
+  /** Whether more waits in the connection than should: onDrain() tells when nothing does. */
+  readonly full: boolean;
+  /** Sends the last piece, and the end. Returns whether the piece is in use no more. */
+  end(piece: Buffer | null): boolean;
+  /** Calls back once, when what waits in the connection is taken. */
+  onDrain(listener: () => void): void;
   /** Fields to follow the last piece; left out where the caller does not take them. */
   trailers(list: readonly string[]): void;
   /** Ends an answer that has begun and cannot be completed, so that the caller sees that it is cut off. */

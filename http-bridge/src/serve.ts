@@ -53,8 +53,8 @@ function send(exchange: Exchange, call: Call, endpoint: LiveEndpoint, { fields }
       return;
     case "whole":
       if (expect !== null) exchange.goOn();
-      exchange.collect(call.headers, (body, trailers) => {
-        call.pieces.push(body);
+      exchange.collect(call.headers, (pieces, trailers) => {
+        call.pieces = pieces;
         call.trailers = trailers;
         exchange.call = call;
         // The table may have changed while the body came.

@@ -126,14 +126,20 @@ class Handshake implements CallSink {
     this.#around.router.dispatch(this.#endpoint, call, shardKey);
   }
 
-  head(status: number, headers: readonly string[], body: Buffer | null, end: boolean): void {
-    if (status === 101) this.#accept(headers);
-    else this.#exchange.head(status, headers, body, end);
+  head(status: number, headers: readonly string[], body: Buffer | null, end: boolean): boolean {
+    if (status !== 101) return this.#exchange.head(status, headers, body, end);
+    this.#accept(headers);
+    return true;
   }
 
-  body(piece: Buffer | null, end: boolean, trailers: readonly string[]): void {
-    if (this.#open === null) this.#exchange.body(piece, end, trailers);
-    else if (end) this.#open.done();
+  body(piece: Buffer | null, end: boolean, trailers: readonly string[]): boolean {
+    if (this.#open === null) return this.#exchange.body(piece, end, trailers);
+    if (end) this.#open.done();
+    return true;
+  }
+
+  release(): boolean {
+    return this.#exchange.release();
   }
 
   fault(failure: Fault): void {

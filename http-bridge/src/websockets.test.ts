@@ -8,7 +8,7 @@ import { BridgeSocket } from "./websocket.ts";
 import { WebSockets } from "./websockets.ts";
 
 const { TEXT, TEXT_CONTINUES, BINARY } = WebSocketPart;
-const sink = { head: () => undefined, body: () => undefined, fault: () => undefined, writable: () => undefined };
+const sink = { head: () => true, body: () => true, release: () => true, fault: () => undefined, writable: () => undefined };
 
 let servers: Server[] = [];
 let callers: Socket[] = [];

@@ -1,4 +1,4 @@
-// The short way out for a small whole response: head and body as one string in one write. It does what writeHead() and
+// The short way out for a whole response: head and body in one write, as one string where the body is small. It does what writeHead() and
 // end() of Node's ServerResponse come to in that case, without the general machinery, which costs a quarter of a small
 // request (docs/performance.md). Anything unusual takes the general way, and so does a Node whose internals look different.
 
@@ -34,6 +34,9 @@ export function canSendWhole(req: IncomingMessage, res: ServerResponse, status: 
   );
 }
 
+/** Bodies up to this go out as one string with their head. */
+const COPIED_BYTES = 8 * 1024;
+
 const statusLines = new Map<number, string>();
 
 function statusLine(status: number): string {
@@ -58,7 +61,7 @@ function date(): string {
   return dateLine;
 }
 
-/** Sends a whole response. Only where canSendWhole() says so. */
+/** Sends a whole response. Only where canSendWhole() says so. Returns whether the body is in use no more. */
 export function sendWhole(
   res: ServerResponse,
   status: number,
@@ -66,16 +69,31 @@ export function sendWhole(
   body: Buffer | null,
   requestId: string,
   extra: FieldList | null,
-): void {
+): boolean {
   const head = headText(statusLine(status), fields, body?.length ?? 0, requestId, date(), extra);
-  const text = body === null ? head : head + body.toString("latin1");
   // ServerResponse has these fields (checked above); its type keeps them to itself.
   const internals = res as unknown as Internals;
   internals._header = head;
   internals._headerSent = true;
   internals.finished = true;
   res.statusCode = status;
-  res.socket?.write(text, "latin1");
+  const sent = send(res.socket, head, body);
   res.emit("prefinish");
   res.emit("finish");
+  return sent;
+}
+
+function send(socket: Socket | null, head: string, body: Buffer | null): boolean {
+  if (socket === null) return true;
+  if (body === null || body.length <= COPIED_BYTES) {
+    socket.write(body === null ? head : head + body.toString("latin1"), "latin1");
+    return true;
+  }
+  // Behind others the body would be held for as long as its caller likes.
+  const own = socket.writableLength > 0 ? Buffer.from(body) : body;
+  socket.cork();
+  socket.write(head, "latin1");
+  socket.write(own);
+  socket.uncork();
+  return own !== body || socket.writableLength === 0;
 }

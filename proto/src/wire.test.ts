@@ -275,11 +275,11 @@ test("a body that is sent apart from its frame makes the same message", () => {
       const together = new WireWriter();
       writeRequestOpen(together, 7, head, body, true);
       const apart = new WireWriter();
-      writeRequestOpen(apart, 7, head, body, true, true);
+      writeRequestOpen(apart, 7, head, null, true, body.length);
       expect(SessionRequest.decode(Buffer.concat([apart.take(), body]))).toEqual(SessionRequest.decode(together.take()));
       const responses = [new WireWriter(), new WireWriter()] as const;
       writeResponseOpen(responses[0], 7, 200, encodeHeaders(head.headers), body, true);
-      writeResponseOpen(responses[1], 7, 200, encodeHeaders(head.headers), body, true, true);
+      writeResponseOpen(responses[1], 7, 200, encodeHeaders(head.headers), null, true, body.length);
       expect(SessionResponse.decode(Buffer.concat([responses[1].take(), body]))).toEqual(SessionResponse.decode(responses[0].take()));
     }),
   );

@@ -7,6 +7,16 @@ import { headersOf } from "@headgate/core";
 const EMPTY = Buffer.alloc(0);
 const NO_FIELDS: readonly string[] = Object.freeze([]);
 
+/** What stands around a piece that came in a message alone is less than this, and a request's head is more. */
+const ALONE_BYTES = 32;
+
+/** The piece in memory that nothing else lies in: its own, or a copy. */
+function ownOf(piece: Buffer): Uint8Array<ArrayBuffer> {
+  const { buffer, byteOffset, length } = piece;
+  const alone = buffer instanceof ArrayBuffer && buffer.byteLength - length < ALONE_BYTES;
+  return alone ? new Uint8Array(buffer, byteOffset, length) : copyOf([piece]);
+}
+
 /** A copy in a buffer of its own, which a handler may keep, change and hand on: other requests lie in the one that came. */
 function copyOf(pieces: readonly Buffer[]): Uint8Array<ArrayBuffer> {
   let bytes = 0;
@@ -144,7 +154,7 @@ export class RequestBody {
             controller.close();
             return;
           }
-          controller.enqueue(copyOf([piece]));
+          controller.enqueue(ownOf(piece));
           if (!this.#ended) this.#grant(piece.length);
         },
         cancel: () => {

@@ -3,7 +3,7 @@
 // What is rare (a body in pieces, a signal, trailers, a stream) is made when it is needed: a small request has none of it.
 
 import { type Fault, HeadgateError, LIMITS, type WebSocketClose, type WebSocketConnection, fault } from "@headgate/core";
-import type { EncodedHeaders, RequestHeadView } from "@headgate/proto/wire";
+import { type EncodedHeaders, type RequestHeadView, encodeHeaders } from "@headgate/proto/wire";
 import { AnswerStream, type StreamOut } from "./answer-stream.ts";
 import { Cancellation, EXPIRED } from "./cancellation.ts";
 import { RequestBody } from "./request-body.ts";
@@ -148,7 +148,9 @@ export class SessionCall implements Incoming, StreamOut {
       return null;
     }
     const bytes = typeof body === "string" ? Buffer.from(body, "utf8") : body;
-    return this.#answerStream({ kind: "stream", status, headers, pieces: [bytes].values(), encode: null, headFirst: false });
+    // Whole, if not in one frame: the caller may know how much is to come. Fields behind a body exclude that in HTTP/1.1.
+    const fields = this.trailers === null ? Buffer.concat([headers, encodeHeaders(["content-length", String(bytes.length)])]) : headers;
+    return this.#answerStream({ kind: "stream", status, headers: fields, pieces: [bytes].values(), encode: null, headFirst: false });
   }
 
   refuse(failure: Fault): void {

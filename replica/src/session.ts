@@ -51,6 +51,9 @@ export class ReplicaSession implements CallHandler, RequestFrames, Sender {
   #lastMs = 0;
   #hold: NodeJS.Timeout | null = null;
   #mark = -1;
+  #gathering = false;
+  /** Whether the bridge was slow to read when this turn's first message was begun. */
+  #backedUp = false;
   /** When the message that is being read came. */
   #nowMs = 0;
   #closed = false;
@@ -154,7 +157,7 @@ export class ReplicaSession implements CallHandler, RequestFrames, Sender {
     if (!this.#open(call)) return 0;
     if (end) this.#forget(call);
     if (body !== null && typeof body !== "string" && body.length >= APART_BYTES) {
-      writeResponseOpen(this.#writer, call.streamId, status, headers, body, end, true);
+      writeResponseOpen(this.#writer, call.streamId, status, headers, null, end, body.length);
       this.#send(body);
       return body.length;
     }
@@ -168,7 +171,7 @@ export class ReplicaSession implements CallHandler, RequestFrames, Sender {
     if (!this.#open(call)) return 0;
     if (end) this.#forget(call);
     if (body !== null && typeof body !== "string" && body.length >= APART_BYTES) {
-      writeResponseRest(this.#writer, call.streamId, body, end, 0, trailers ?? NO_FIELDS, true);
+      writeResponseRest(this.#writer, call.streamId, null, end, 0, trailers ?? NO_FIELDS, body.length);
       this.#send(body);
       return body.length;
     }
@@ -229,6 +232,7 @@ export class ReplicaSession implements CallHandler, RequestFrames, Sender {
   #endTurn(): void {
     if (this.#hold !== null) clearTimeout(this.#hold);
     this.#hold = null;
+    this.#gather();
     const streams = this.#streams;
     if (streams.length > 0) {
       this.#streams = [];
@@ -236,19 +240,29 @@ export class ReplicaSession implements CallHandler, RequestFrames, Sender {
       this.#lastMs = performance.now();
       // Behind a bridge that is slow to read, small pieces wait for more of their stream: they cost it by the piece. Large ones
       // cost by the byte, and are bounded by their credit; whole answers do not wait.
-      const { backedUp } = this.#stream;
       for (const stream of streams) {
-        if (backedUp && stream.held < APART_BYTES) this.#streams.push(stream);
+        if (this.#backedUp && stream.held < APART_BYTES) this.#streams.push(stream);
         else stream.flush();
       }
     }
     this.#send();
+    this.#gathering = false;
+    this.#stream.uncork();
   }
 
   #schedule(): void {
     if (this.#mark >= 0) return;
     this.#mark = this.#writer.openGrpc();
-    setImmediate(this.#flush);
+    if (this.#gather()) setImmediate(this.#flush);
+  }
+
+  /** From here on what is sent leaves together at the end of the turn. Returns whether that is new. */
+  #gather(): boolean {
+    if (this.#gathering) return false;
+    this.#gathering = true;
+    this.#backedUp = this.#stream.backedUp;
+    this.#stream.cork();
+    return true;
   }
 
   #bound(): void {
@@ -262,6 +276,6 @@ export class ReplicaSession implements CallHandler, RequestFrames, Sender {
     this.#mark = -1;
     const message = this.#writer.take();
     // Streams that wait may leave a turn without a frame.
-    if (message.length > GRPC_PREFIX_BYTES) this.#stream.sendPrefixed(message, apart);
+    if (message.length > GRPC_PREFIX_BYTES) this.#stream.sendPrefixed(message, apart === null ? [] : [apart]);
   }
 }

@@ -33,7 +33,7 @@ beforeEach(async () => {
         message: (message) => {
           if (message.toString("latin1", 0, 5) === "throw") throw new Error("broken");
           if (message.toString("latin1", 0, 4) === "fail") call.end(fault("queue_full", "voll 100 % €", { limit: "7" }, 250));
-          else call.sendPrefixed(prefixed(message).subarray(0, 7), prefixed(message).subarray(7));
+          else call.sendPrefixed(prefixed(message).subarray(0, 7), [prefixed(message).subarray(7, 9), prefixed(message).subarray(9)]);
         },
         halfClosed: () => call.end(null),
         closed: () => closed++,

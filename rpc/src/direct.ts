@@ -5,8 +5,7 @@
 // "grpc-status: N" lines, as gRPC-Web frames its trailers. No header fields, no second call, no TLS.
 
 import type { Socket } from "node:net";
-import { LIMITS } from "@headgate/core";
-import { MessageSplitter, prefixed } from "./splitter.ts";
+import { TRAILERS_FLAG, prefixed } from "./splitter.ts";
 
 /** First bytes of a call, in no way those of HTTP/2 ("PRI * HTTP/2.0"). */
 export const DIRECT_PREFACE = "HEADGATE-DIRECT/1 ";
@@ -14,38 +13,18 @@ export const DIRECT_PREFACE = "HEADGATE-DIRECT/1 ";
 /** A method's path and its line end, at most. */
 export const DIRECT_LINE_BYTES = 256;
 
-/** What happens on a call's socket. */
-export interface DirectEvents {
-  /** A message. Throwing ends the call. */
-  message(message: Buffer): void;
-  /** What could not be read, or what `message` threw: the call is over. */
-  broken(error: unknown): void;
-  /** The peer's last word: lines such as "grpc-status: 0". */
-  trailers(text: string): void;
-}
-
-/** A call's end at one socket, the same on both sides. */
+/** A call's end at one socket, the same on both sides: what is sent. What comes is read by an Inbox or, on a socket that was accepted, by a splitter. */
 export class DirectCall {
   readonly #socket: Socket;
   #ended = false;
 
-  constructor(socket: Socket, maxMessageBytes: number | undefined, events: DirectEvents) {
+  constructor(socket: Socket) {
     this.#socket = socket;
-    const splitter = new MessageSplitter(
-      (message) => {
-        if (!this.#ended) events.message(message);
-      },
-      maxMessageBytes ?? LIMITS.grpcMessageBytes,
-      (bytes) => events.trailers(bytes.toString("latin1")),
-    );
-    socket.on("data", (chunk: Buffer) => {
-      if (this.#ended) return;
-      try {
-        splitter.push(chunk);
-      } catch (error) {
-        events.broken(error);
-      }
-    });
+  }
+
+  /** Whether end() was called. */
+  get ended(): boolean {
+    return this.#ended;
   }
 
   /** Sends a message. False: more than the socket takes is waiting. */
@@ -54,14 +33,23 @@ export class DirectCall {
   }
 
   /** Sends bytes that are messages with their prefixes already; `behind` right after them, in the same system call. */
-  sendPrefixed(bytes: Uint8Array, behind: Uint8Array | null = null): boolean {
+  sendPrefixed(bytes: Uint8Array, behind: readonly Uint8Array[] = []): boolean {
     if (!this.#usable()) return false;
-    if (behind === null) return this.#socket.write(bytes);
+    if (behind.length === 0) return this.#socket.write(bytes);
     this.#socket.cork();
-    this.#socket.write(bytes);
-    const more = this.#socket.write(behind);
+    let more = this.#socket.write(bytes);
+    for (const piece of behind) more = this.#socket.write(piece);
     this.#socket.uncork();
     return more;
+  }
+
+  /** What is sent from here on leaves together, in the fewest system calls, with uncork(). */
+  cork(): void {
+    this.#socket.cork();
+  }
+
+  uncork(): void {
+    this.#socket.uncork();
   }
 
   /** Nothing more is sent. */
@@ -74,7 +62,7 @@ export class DirectCall {
     if (this.#ended) return;
     const text = Object.entries(trailers).map(([name, value]) => `${name}: ${value}\r\n`);
     const last = prefixed(Buffer.from(text.join(""), "latin1"));
-    last[0] = 0x80;
+    last[0] = TRAILERS_FLAG;
     if (this.#usable()) this.#socket.end(last);
     this.#ended = true;
     // Unread messages of the peer must not keep the socket open.

@@ -17,7 +17,10 @@ export interface ServerCall {
   /** Sends a message. */
   send(message: Uint8Array): boolean;
   /** Sends bytes that are messages with their prefixes already, and `behind` right after them. */
-  sendPrefixed(bytes: Uint8Array, behind?: Uint8Array | null): boolean;
+  sendPrefixed(bytes: Uint8Array, behind?: readonly Uint8Array[]): boolean;
+  /** What is sent from here on leaves together with uncork(), in the fewest system calls. */
+  cork(): void;
+  uncork(): void;
   /** Whether more waits to be sent than the caller takes; drained() is told when it does not any more. */
   readonly backedUp: boolean;
   /** Ends the call: with status OK, or with a fault. */
@@ -137,11 +140,7 @@ function serveDirect(socket: Socket, path: string, rest: Buffer, methods: Method
   // The bytes behind the first line are read like all that follow.
   if (rest.length > 0) socket.unshift(rest);
   const end = (error: Fault | null): void => call.end(error === null ? { "grpc-status": "0" } : trailersOf(error));
-  const call: DirectCall = new DirectCall(socket, undefined, {
-    message: (message) => handler?.message(message),
-    broken: (error) => end(faultOf(error)),
-    trailers: () => end(fault("replica_protocol", "a caller sends no trailers")),
-  });
+  const call = new DirectCall(socket);
   const method = Object.hasOwn(methods, path) ? methods[path] : undefined;
   const handler = method?.({
     timeoutMs: 0,
@@ -150,9 +149,22 @@ function serveDirect(socket: Socket, path: string, rest: Buffer, methods: Method
     },
     send: (message) => call.send(message),
     sendPrefixed: (bytes, behind) => call.sendPrefixed(bytes, behind),
+    cork: () => call.cork(),
+    uncork: () => call.uncork(),
     end,
   });
   if (handler === undefined) end(fault("method_not_declared", `there is no gRPC method ${path.slice(0, 200)} here`));
+  const splitter = new MessageSplitter((message) => {
+    if (!call.ended) handler?.message(message);
+  });
+  socket.on("data", (chunk: Buffer) => {
+    if (call.ended) return;
+    try {
+      splitter.push(chunk);
+    } catch (error) {
+      end(faultOf(error));
+    }
+  });
   socket.on("drain", () => handler?.drained?.());
   socket.on("end", () => handler?.halfClosed());
   socket.on("close", () => handler?.closed());
@@ -216,11 +228,14 @@ function serve(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, methods:
       return stream.writableNeedDrain;
     },
     send: (message) => !ended && !stream.destroyed && stream.write(prefixed(message)),
-    sendPrefixed: (bytes, behind = null) => {
+    sendPrefixed: (bytes, behind = []) => {
       if (ended || stream.destroyed) return false;
-      const more = stream.write(bytes);
-      return behind === null ? more : stream.write(behind);
+      let more = stream.write(bytes);
+      for (const piece of behind) more = stream.write(piece);
+      return more;
     },
+    cork: () => stream.cork(),
+    uncork: () => stream.uncork(),
     end,
   });
   const splitter = new MessageSplitter((message) => {

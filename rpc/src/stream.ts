@@ -3,11 +3,12 @@
 // same wire (tested against grpc-js both ways). No name resolution, no balancing, no compression: one call on one connection.
 
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
-import { type Socket, connect as connectSocket } from "node:net";
+import { type OnReadOpts, type Socket, connect as connectSocket } from "node:net";
 import { type Fault, HeadgateError, fault } from "@headgate/core";
 import { Fault as FaultMessage } from "@headgate/proto/fault";
 import { DIRECT_PREFACE, DirectCall, parseTrailers } from "./direct.ts";
 import { faultFromProto } from "./fault-codec.ts";
+import { Inbox } from "./inbox.ts";
 import { MessageSplitter, prefixed } from "./splitter.ts";
 import { formatTimeout } from "./timeout.ts";
 
@@ -18,8 +19,13 @@ export const STREAM_WINDOW_BYTES = 8 * 1024 * 1024;
 export interface StreamEvents {
   /** The connection stands and the call was sent; told by openStream() alone. */
   open?(): void;
-  /** A message. A slice of a larger buffer: valid for as long as it is referenced. Throwing ends the call. */
+  /** A message: a slice of larger memory, which stays as it is until delivered() allows otherwise. Throwing ends the call. */
   message(message: Buffer): void;
+  /**
+   * All messages of one read were told. Returns whether any of their bytes are still needed; where none are, the memory may be written
+   * to again. Without it all bytes stay as they are.
+   */
+  delivered?(): boolean;
   /** The call is over; null: with status OK. Exactly once. */
   end(error: HeadgateError | null): void;
 }
@@ -43,7 +49,7 @@ export interface GrpcStream {
   /** Sends a message. False: more than the peer takes is waiting. */
   send(message: Uint8Array): boolean;
   /** Sends bytes that are messages with their prefixes already, and `behind` right after them. */
-  sendPrefixed(bytes: Uint8Array, behind?: Uint8Array | null): boolean;
+  sendPrefixed(bytes: Uint8Array, behind?: readonly Uint8Array[]): boolean;
   /** Nothing more is sent; the peer may still answer. */
   finish(): void;
   /** Ends the call at once. */
@@ -58,13 +64,13 @@ export interface GrpcConnection {
   close(): void;
 }
 
-function socketOf(address: string): Socket {
-  if (address.startsWith("unix:")) return connectSocket(address.slice(5));
+/** A connection; `onread`: what reads it, where that is not a stream. */
+function socketOf(address: string, onread?: OnReadOpts): Socket {
+  const reading = onread === undefined ? {} : { onread };
+  if (address.startsWith("unix:")) return connectSocket({ path: address.slice(5), ...reading });
   const colon = address.lastIndexOf(":");
   const host = address.slice(0, colon).replace(/^\[|\]$/g, "");
-  const socket = connectSocket(Number(address.slice(colon + 1)), host);
-  socket.setNoDelay(true);
-  return socket;
+  return connectSocket({ port: Number(address.slice(colon + 1)), host, noDelay: true, ...reading });
 }
 
 function unreachable(address: string, cause: Error | undefined): HeadgateError {
@@ -117,10 +123,11 @@ function openOn(session: ClientHttp2Session, target: StreamTarget, events: Strea
   watch(stream, target, events, unreachable);
   return {
     send: (message) => !stream.destroyed && stream.write(prefixed(message)),
-    sendPrefixed: (bytes, behind = null) => {
+    sendPrefixed: (bytes, behind = []) => {
       if (stream.destroyed) return false;
-      const more = stream.write(bytes);
-      return behind === null ? more : stream.write(behind);
+      let more = stream.write(bytes);
+      for (const piece of behind) more = stream.write(piece);
+      return more;
     },
     finish: () => void stream.end(),
     close: () => void stream.destroy(),
@@ -143,6 +150,8 @@ function watch(stream: ClientHttp2Stream, target: StreamTarget, events: StreamEv
     if (ended) return;
     try {
       splitter.push(chunk);
+      // A stream's chunks are nobody's else and stay as they are.
+      events.delivered?.();
     } catch (error) {
       end(asError(error));
     }
@@ -169,6 +178,7 @@ export function openStream(address: string, target: StreamTarget, events: Stream
   );
   const stream = connection.open(target, {
     message: (message) => events.message(message),
+    delivered: () => events.delivered?.() ?? true,
     end: (error) => {
       connection.close();
       events.end(error);
@@ -178,7 +188,6 @@ export function openStream(address: string, target: StreamTarget, events: Stream
 }
 
 function openDirect(address: string, target: StreamTarget, events: StreamEvents): GrpcStream {
-  const socket = socketOf(address);
   let cause: Error | undefined;
   let ended = false;
   const end = (error: HeadgateError | null): void => {
@@ -187,11 +196,28 @@ function openDirect(address: string, target: StreamTarget, events: StreamEvents)
     socket.destroy();
     events.end(error);
   };
-  const call = new DirectCall(socket, target.maxMessageBytes, {
-    message: (message) => events.message(message),
-    broken: (error) => end(asError(error)),
-    trailers: (text) => end(errorOfStatus(parseTrailers(text))),
+  const inbox = new Inbox(
+    {
+      message: (message) => {
+        if (!ended) events.message(message);
+      },
+      trailers: (bytes) => end(errorOfStatus(parseTrailers(bytes.toString("latin1")))),
+      delivered: () => events.delivered?.() ?? true,
+    },
+    target.maxMessageBytes,
+  );
+  const socket = socketOf(address, {
+    buffer: () => inbox.room(),
+    callback: (bytes) => {
+      try {
+        if (!ended) inbox.filled(bytes);
+      } catch (error) {
+        end(asError(error));
+      }
+      return true;
+    },
   });
+  const call = new DirectCall(socket);
   socket.on("connect", () => {
     if (!ended) events.open?.();
   });

@@ -67,8 +67,8 @@ function writePairs(writer: WireWriter, tag: number, pairs: readonly string[]): 
 }
 
 /**
- * Writes a frame that opens a request; with `end` and a small body it is the whole request. `apart`: of the body only tag and
- * length are written, the frame is the last of its message, and the caller sends the body's bytes right behind it.
+ * Writes a frame that opens a request; with `end` and a small body it is the whole request. `apart`: the body has so many bytes, of
+ * which nothing is written: the frame is the last of its message, and the caller sends them right behind it.
  */
 export function writeRequestOpen(
   writer: WireWriter,
@@ -76,7 +76,7 @@ export function writeRequestOpen(
   head: RequestHeadInit,
   body: Uint8Array | null,
   end: boolean,
-  apart = false,
+  apart = 0,
 ): void {
   writer.ensure(32);
   writer.buf[writer.pos++] = FRAMES;
@@ -113,7 +113,7 @@ export function writeRequestRest(
   cancel: CancelReason | null,
   credit: number,
   trailers: readonly string[] = NO_PAIRS,
-  apart = false,
+  apart = 0,
 ): void {
   writer.ensure(32);
   writer.buf[writer.pos++] = FRAMES;
@@ -129,12 +129,12 @@ export function writeRequestRest(
 }
 
 /** Writes a frame's last field, its body, and closes it. */
-function closeWithBody(writer: WireWriter, frame: number, body: Uint8Array | null, apart: boolean): void {
-  if (body === null || body.length === 0) writer.close(frame);
-  else if (apart) {
-    writer.bytesApart(BODY, body.length);
-    writer.close(frame, body.length);
-  } else {
+function closeWithBody(writer: WireWriter, frame: number, body: Uint8Array | null, apart: number): void {
+  if (apart > 0) {
+    writer.bytesApart(BODY, apart);
+    writer.close(frame, apart);
+  } else if (body === null || body.length === 0) writer.close(frame);
+  else {
     writer.bytes(BODY, body);
     writer.close(frame);
   }

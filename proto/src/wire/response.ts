@@ -52,8 +52,8 @@ function field(tag: number, bytes: Buffer): Buffer {
 }
 
 /**
- * Writes the frame that starts a response; with `end` it is the whole response. A string body is written as UTF-8. `apart`: of
- * a body of bytes only tag and length are written, the frame is the last of its message, and the caller sends the bytes behind it.
+ * Writes the frame that starts a response; with `end` it is the whole response. A string body is written as UTF-8. `apart`:
+ * the body has so many bytes, of which nothing is written: the frame is the last of its message, and the caller sends them behind it.
  * Returns the number of bytes of the body.
  */
 export function writeResponseOpen(
@@ -63,7 +63,7 @@ export function writeResponseOpen(
   headers: EncodedHeaders,
   body: Uint8Array | string | null,
   end: boolean,
-  apart = false,
+  apart = 0,
 ): number {
   writer.ensure(40);
   writer.buf[writer.pos++] = FRAMES;
@@ -80,17 +80,17 @@ export function writeResponseOpen(
 }
 
 /** Writes a frame's last field, its body, and closes it. Returns the number of bytes of the body. */
-function closeWithBody(writer: WireWriter, frame: number, body: Uint8Array | string | null, apart: boolean): number {
+function closeWithBody(writer: WireWriter, frame: number, body: Uint8Array | string | null, apart: number): number {
+  if (apart > 0) {
+    writer.bytesApart(BODY, apart);
+    writer.close(frame, apart);
+    return apart;
+  }
   let bytes = 0;
   if (body !== null && body.length > 0) {
     if (typeof body === "string") bytes = writer.string(BODY, body);
     else {
       bytes = body.length;
-      if (apart) {
-        writer.bytesApart(BODY, bytes);
-        writer.close(frame, bytes);
-        return bytes;
-      }
       writer.bytes(BODY, body);
     }
   }
@@ -109,7 +109,7 @@ export function writeResponseRest(
   end: boolean,
   credit: number,
   trailers: readonly string[] = NO_HEADERS,
-  apart = false,
+  apart = 0,
 ): number {
   writer.ensure(32);
   writer.buf[writer.pos++] = FRAMES;
