@@ -10,6 +10,8 @@ export type BatchCall = (requests: unknown, batch: BatchContext) => unknown;
 export interface BatchItem {
   /** What the handler gets for it. */
   readonly input: unknown;
+  /** How deep it lies in a circle of calls (model/circle.ts): it goes with those as deep. */
+  readonly depth: number;
   /** When it came, on performance.now()'s scale. */
   readonly cameMs: number;
   /** Its result. */

@@ -256,3 +256,84 @@ test("a handler that keeps the event loop busy answers each batch before the nex
   expect(new Set(answered).size).toBeGreaterThan(1);
   bridge.close();
 });
+
+/** The way of a request that handlers of the replica itself have made, one from the other. */
+const own = (depth: number): readonly string[] => Array.from({ length: depth }, () => "test");
+
+test("a batch whose handler calls its own backend does not wait for itself, nor for others, at any depth", async () => {
+  const sizes: string[] = [];
+  await using replica = await serve(
+    async (requests) => {
+      const depths = await Promise.all(requests.map(async (request) => Number(await request.text())));
+      sizes.push(depths.join(" "));
+      const calls = depths
+        .filter((depth) => depth < 3)
+        .map((depth) => bridge.open({ body: Buffer.from(`${depth + 1}`), via: own(depth + 1) }));
+      await until(() => calls.every((id) => bridge.reply(id).ended));
+      return requests.map(() => "done");
+    },
+    { maxBatchSize: 4, batchWaitTimeoutMs: 60_000, maxConcurrentBatches: 1 },
+  );
+  const bridge = new TestBridge(replica.address);
+  const ids = Array.from({ length: 4 }, () => bridge.open({ body: Buffer.from("0") }));
+  await until(() => ids.every((id) => bridge.text(id) === "done"));
+  expect(sizes.join(" ").split(" ").sort().join("")).toBe("0000111122223333");
+  for (const batch of sizes) expect(new Set(batch.split(" ")).size).toBe(1);
+  bridge.close();
+});
+
+test("requests in a circle gather behind a batch as deep as they, never with others, at most maxConcurrentBatches at each depth", async () => {
+  const running = new Map<string, () => void>();
+  await using replica = await serve(
+    async (requests) => {
+      const all = (await Promise.all(requests.map((request) => request.text()))).join(" ");
+      await new Promise<void>((done) => running.set(all, done));
+      running.delete(all);
+      return requests.map(() => "done");
+    },
+    { maxBatchSize: 4, batchWaitTimeoutMs: 0, maxConcurrentBatches: 1 },
+  );
+  const bridge = new TestBridge(replica.address);
+  const ways = [[], own(1), own(2)];
+  const ids = ways.map((via, at) => bridge.open({ body: Buffer.from(`first ${at}`), via }));
+  await until(() => running.size === 3);
+  // What came by another backend alone goes with what came from outside; a way of two goes with a way of two.
+  for (const via of [[], ["other"], own(1), own(2), ["test", "other"], ["other", "test"], own(1)]) {
+    ids.push(bridge.open({ body: Buffer.from(`(${via.join(" ")})`), via }));
+  }
+  await until(() => replica.runner.load.inFlight === 10);
+  expect([...running.keys()]).toEqual(["first 0", "first 1", "first 2"]);
+  running.get("first 1")?.();
+  await until(() => running.has("(test) (test)"));
+  running.get("first 0")?.();
+  running.get("first 2")?.();
+  await until(() => running.has("() (other)") && running.has("(test test) (test other) (other test)"));
+  for (const done of running.values()) done();
+  await until(() => ids.every((id) => bridge.text(id) === "done"));
+  bridge.close();
+});
+
+test("a call in a circle that is cancelled while it waits leaves the batch of its depth, and the handler never sees it", async () => {
+  const seen: string[] = [];
+  const gate = Promise.withResolvers<void>();
+  await using replica = await serve(
+    async (requests) => {
+      seen.push(requests.map(({ requestId }) => requestId).join(" "));
+      await gate.promise;
+      return requests.map(() => "done");
+    },
+    { maxBatchSize: 4, batchWaitTimeoutMs: 0 },
+  );
+  const bridge = new TestBridge(replica.address);
+  bridge.open();
+  bridge.open({ via: own(1) });
+  await until(() => seen.length === 2);
+  const [leaver = 0, stayer = 0] = [1, 2].map(() => bridge.open({ via: own(1) }));
+  await until(() => replica.runner.load.inFlight === 4);
+  bridge.cancel(leaver);
+  await until(() => replica.runner.load.inFlight === 3);
+  gate.resolve();
+  await until(() => bridge.reply(stayer).ended);
+  expect(seen).toEqual(["r-1", "r-2", "r-4"]);
+  bridge.close();
+});

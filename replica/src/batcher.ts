@@ -1,6 +1,7 @@
 // Requests of one method gathered into batches, for handlers that accept them. When a batch leaves is decided by
 // model/batch-window.ts; here are the queue, the clock and the turns of the event loop.
 // Batches start at the end of a turn, so that all that came in it goes along and no handler runs between two frames.
+// A batch whose handler calls its own backend waits for a later one: requests in a circle have batches by their depth (model/circle.ts).
 
 import { type BatchCall, type BatchItem, RunningBatch } from "./batch.ts";
 import { type BatchWindow, type WindowEvent, type WindowLimits, decide, freshWindow, step } from "./model/batch-window.ts";
@@ -13,11 +14,12 @@ export interface BatchLimits {
   readonly maxConcurrentBatches: number;
 }
 
-/** Batches by method. */
+/** Batches by method, and by how deep their requests lie in a circle of calls. */
 export class Batcher {
   #limits: BatchLimits;
   readonly #room: () => number;
-  readonly #methods = new Map<string, MethodBatches>();
+  /** By depth, as far as there were any. */
+  readonly #depths: (Map<string, MethodBatches> | undefined)[] = [];
 
   /** `room` says how many requests more can come at all. */
   constructor(limits: BatchLimits, room: () => number) {
@@ -36,10 +38,12 @@ export class Batcher {
       new RunningBatch([item], () => undefined).run(call);
       return;
     }
-    let batches = this.#methods.get(method);
+    const { depth } = item;
+    const methods = (this.#depths[depth] ??= new Map<string, MethodBatches>());
+    let batches = methods.get(method);
     if (batches === undefined) {
-      batches = new MethodBatches(call, () => windowLimits(this.#limits), this.#room);
-      this.#methods.set(method, batches);
+      batches = new MethodBatches(call, () => windowLimits(this.#limits, depth), this.#room);
+      methods.set(method, batches);
     }
     batches.add(item);
   }
@@ -50,22 +54,23 @@ export class Batcher {
       item.batch.left();
       return false;
     }
-    return this.#methods.get(method)?.remove(item) ?? false;
+    return this.#depths[item.depth]?.get(method)?.remove(item) ?? false;
   }
 
   /** Something changed that may let a batch go: settings, or who can still come. */
   look(): void {
-    for (const batches of this.#methods.values()) batches.look();
+    for (const methods of this.#depths) if (methods !== undefined) for (const batches of methods.values()) batches.look();
   }
 }
 
-const windowLimits = ({ maxBatchSize, batchWaitTimeoutMs, maxConcurrentBatches }: BatchLimits): WindowLimits => ({
+/** What is called in a circle holds up the batch that called it, and so waits in no hope of more. */
+const windowLimits = ({ maxBatchSize, batchWaitTimeoutMs, maxConcurrentBatches }: BatchLimits, depth: number): WindowLimits => ({
   maxBatchSize: maxBatchSize ?? 1,
-  batchWaitTimeoutMs,
+  batchWaitTimeoutMs: depth === 0 ? batchWaitTimeoutMs : 0,
   maxConcurrentBatches,
 });
 
-/** The batches of one method. */
+/** The batches of one method and depth. */
 class MethodBatches {
   readonly #call: BatchCall;
   readonly #limits: () => WindowLimits;

@@ -31,6 +31,11 @@ export class Composition {
     this.#replica = replica;
   }
 
+  /** The backend that the handler belongs to. */
+  get backend(): string {
+    return this.#replica.backend;
+  }
+
   /** Hands out the handles of a request. */
   handlesOf(source: RequestSource): Handles["handle"] {
     return handlesOf(new RequestWay(this, source));

@@ -9,6 +9,7 @@ import type { Composition } from "./compose.ts";
 import { Door, type Sender } from "./door.ts";
 import type { HandlerMethod, LoadedHandler } from "./handler.ts";
 import type { Log } from "./log.ts";
+import { circleDepth } from "./model/circle.ts";
 import { passedOn } from "./model/passed-on.ts";
 import { LazyRequest, type RequestSource } from "./request.ts";
 import { type Answer, answerOf } from "./result.ts";
@@ -127,6 +128,7 @@ export class Runner {
   #runInBatch(batcher: Batcher, name: string, method: HandlerMethod, incoming: Incoming): void {
     const item: BatchItem = {
       input: new LazyRequest(incoming, this.#composition),
+      depth: circleDepth(incoming.head.via, this.#composition.backend),
       cameMs: performance.now(),
       settled: (value) => this.#answer(incoming, value),
       failed: (error) => this.#failed(incoming, error),

@@ -223,6 +223,53 @@ export async function nest(request: HandlerRequest<{ readonly levels: number; re
   return levels === 0 ? 0 : 1 + (await request.handle<typeof nest>(endpoint).call({ levels: levels - 1, endpoint }));
 }
 
+/** What a request of `journey` says: the endpoints that it goes to, one from the other, and what its last handler waits for. */
+export interface Journey {
+  readonly way: readonly string[];
+  /** Its last handler tells in files of that name when it has it and when its signal aborts, and does not answer before. */
+  readonly hold?: string;
+}
+
+/** A list of requests, each of which goes on to the next endpoint of its way: the sizes of the batches on it, outermost first. */
+export function journey(requests: readonly HandlerRequest<Journey>[]): Promise<readonly unknown[]> {
+  return Promise.all(
+    requests.map(async (request): Promise<readonly number[]> => {
+      const { way, hold } = await request.json();
+      const [next, ...rest] = way;
+      if (next !== undefined) {
+        const further = await request.handle(next).call({ ...(hold === undefined ? {} : { hold }), way: rest });
+        // As this handler answers, there too.
+        return [requests.length, ...(further as readonly number[])];
+      }
+      if (hold !== undefined) {
+        await new Promise<void>((done) => {
+          request.signal.addEventListener("abort", () => {
+            writeFileSync(`aborted-${hold}`, String(process.pid));
+            done();
+          });
+          appendFileSync(`held-${hold}`, `${process.pid}\n`);
+        });
+      }
+      return [requests.length];
+    }),
+  );
+}
+journey.acceptsBatches = true;
+
+/** Fibonacci numbers as above, by a list. */
+export function fibonacciAll(requests: readonly HandlerRequest<{ readonly n: number }>[]): Promise<readonly number[]> {
+  return Promise.all(
+    requests.map(async (request) => {
+      const { n } = await request.json();
+      if (n < 2) return n;
+      const itself = request.handle<typeof fibonacci>("fibonacci-all");
+      const [a, b] = await Promise.all([itself.call({ n: n - 1 }), itself.call({ n: n - 2 })]);
+      return a + b;
+    }),
+  );
+}
+fibonacciAll.acceptsBatches = true;
+
 /** A list of requests, each of which calls another endpoint by itself. */
 export function seeAll(requests: readonly HandlerRequest[]): Promise<readonly unknown[]> {
   return Promise.all(

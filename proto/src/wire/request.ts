@@ -178,6 +178,7 @@ export class RequestHeadView {
   #methodAt = -1;
   #targetAt = -1;
   #requestIdAt = -1;
+  #anyVia = false;
 
   constructor(buf: Buffer, start: number, end: number) {
     this.#buf = buf;
@@ -214,6 +215,10 @@ export class RequestHeadView {
           break;
         case H_WEBSOCKET:
           this.websocket = reader.varint() !== 0;
+          break;
+        case H_VIA:
+          this.#anyVia = true;
+          reader.pos = reader.lengthEnd();
           break;
         default:
           reader.skip(tag & 7);
@@ -253,7 +258,8 @@ export class RequestHeadView {
   }
 
   /** Backends whose handlers made this request one from the other, outermost first. */
-  get via(): string[] {
+  get via(): readonly string[] {
+    if (!this.#anyVia) return NO_PAIRS;
     const backends: string[] = [];
     const reader = new WireReader(this.#buf, this.#start, this.#end);
     while (reader.pos < this.#end) {

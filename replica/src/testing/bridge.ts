@@ -30,6 +30,8 @@ export interface RequestOptions {
   readonly callMethod?: string;
   readonly timeoutMs?: number;
   readonly body?: Buffer;
+  /** The backends whose handlers it was made by; that of the replica is called "test". */
+  readonly via?: readonly string[];
   /** False: more of the body follows. */
   readonly end?: boolean;
 }
@@ -89,11 +91,11 @@ export class TestBridge {
   }
 
   /** Sends a request; returns its number. */
-  open({ method = "GET", callMethod = "", timeoutMs = 60_000, body, end = true }: RequestOptions = {}): number {
+  open({ method = "GET", callMethod = "", timeoutMs = 60_000, body, via = [], end = true }: RequestOptions = {}): number {
     const id = this.#nextId++;
     const requestId = `r-${id}`;
     const head = { endpoint: "e", method, target: "/", headers: [], params: [], timeoutMs, callMethod, requestId };
-    this.#say((writer) => writeRequestOpen(writer, id, { ...head, shadow: false, websocket: false, via: [] }, body ?? null, end));
+    this.#say((writer) => writeRequestOpen(writer, id, { ...head, shadow: false, websocket: false, via }, body ?? null, end));
     return id;
   }
 
