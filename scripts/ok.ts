@@ -33,13 +33,36 @@ async function runStep(step: Step, env: NodeJS.ProcessEnv): Promise<Outcome> {
   return { passed: true, output };
 }
 
-const { values, positionals } = parseArgs({ options: { skip: { type: "string", multiple: true, default: [] } }, allowPositionals: true });
-const unknown = [...positionals, ...values.skip].find((name) => !STEPS.some((step) => step.name === name));
-if (unknown !== undefined) {
-  process.stderr.write(`no step "${unknown}"; there are: ${STEPS.map((step) => step.name).join(", ")}\n`);
-  process.exit(2);
+const HELP = `Every check that a change must pass, one line each, and "N passed, N failed" over checks and tests.
+
+  npm run ok                       all of them
+  npm run ok -- types imports      these alone
+  npm run ok -- --skip tests       all but this one
+
+${STEPS.map(({ name, about }) => `  ${name.padEnd(15)} ${about}`).join("\n")}
+`;
+
+function readArguments(): { readonly skip: readonly string[]; readonly only: readonly string[] } {
+  try {
+    const { values, positionals } = parseArgs({
+      options: { skip: { type: "string", multiple: true, default: [] }, help: { type: "boolean", short: "h" } },
+      allowPositionals: true,
+    });
+    if (values.help === true) {
+      process.stdout.write(HELP);
+      process.exit(0);
+    }
+    const unknown = [...positionals, ...values.skip].find((name) => !STEPS.some((step) => step.name === name));
+    if (unknown !== undefined) throw new Error(`no step "${unknown}"; there are: ${STEPS.map((step) => step.name).join(", ")}`);
+    return { skip: values.skip, only: positionals };
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(2);
+  }
 }
-const wanted = STEPS.filter(({ name }) => (positionals.length === 0 || positionals.includes(name)) && !values.skip.includes(name));
+
+const { skip, only } = readArguments();
+const wanted = STEPS.filter(({ name }) => (only.length === 0 || only.includes(name)) && !skip.includes(name));
 
 const scratch = mkdtempSync(join(tmpdir(), "headgate-ok-"));
 const countsFile = process.env.HEADGATE_TEST_COUNTS ?? join(scratch, "counts");
