@@ -51,8 +51,9 @@ export class ReplicaSession implements CallHandler, RequestFrames, Sender {
   #lastMs = 0;
   #hold: NodeJS.Timeout | null = null;
   #mark = -1;
-  #gathering = false;
-  /** Whether the bridge was slow to read when this turn's first message was begun. */
+  /** Whether large bodies wait for the end of the turn, to leave together. */
+  #corked = false;
+  /** Whether the bridge was slow to read before they did. */
   #backedUp = false;
   /** When the message that is being read came. */
   #nowMs = 0;
@@ -232,7 +233,6 @@ export class ReplicaSession implements CallHandler, RequestFrames, Sender {
   #endTurn(): void {
     if (this.#hold !== null) clearTimeout(this.#hold);
     this.#hold = null;
-    this.#gather();
     const streams = this.#streams;
     if (streams.length > 0) {
       this.#streams = [];
@@ -240,29 +240,22 @@ export class ReplicaSession implements CallHandler, RequestFrames, Sender {
       this.#lastMs = performance.now();
       // Behind a bridge that is slow to read, small pieces wait for more of their stream: they cost it by the piece. Large ones
       // cost by the byte, and are bounded by their credit; whole answers do not wait.
+      const backedUp = this.#corked ? this.#backedUp : this.#stream.backedUp;
       for (const stream of streams) {
-        if (this.#backedUp && stream.held < APART_BYTES) this.#streams.push(stream);
+        if (backedUp && stream.held < APART_BYTES) this.#streams.push(stream);
         else stream.flush();
       }
     }
     this.#send();
-    this.#gathering = false;
+    if (!this.#corked) return;
+    this.#corked = false;
     this.#stream.uncork();
   }
 
   #schedule(): void {
     if (this.#mark >= 0) return;
     this.#mark = this.#writer.openGrpc();
-    if (this.#gather()) setImmediate(this.#flush);
-  }
-
-  /** From here on what is sent leaves together at the end of the turn. Returns whether that is new. */
-  #gather(): boolean {
-    if (this.#gathering) return false;
-    this.#gathering = true;
-    this.#backedUp = this.#stream.backedUp;
-    this.#stream.cork();
-    return true;
+    setImmediate(this.#flush);
   }
 
   #bound(): void {
@@ -272,6 +265,11 @@ export class ReplicaSession implements CallHandler, RequestFrames, Sender {
   /** Sends what was gathered; `apart` are the last bytes of it, which stand elsewhere. */
   #send(apart: Uint8Array | null = null): void {
     if (this.#mark < 0) return;
+    if (apart !== null && !this.#corked) {
+      this.#corked = true;
+      this.#backedUp = this.#stream.backedUp;
+      this.#stream.cork();
+    }
     this.#writer.closeGrpc(this.#mark, apart?.length ?? 0);
     this.#mark = -1;
     const message = this.#writer.take();
