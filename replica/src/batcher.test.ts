@@ -337,3 +337,80 @@ test("a call in a circle that is cancelled while it waits leaves the batch of it
   expect(seen).toEqual(["r-1", "r-2", "r-4"]);
   bridge.close();
 });
+
+test("where requests that gather have all places, a call in a circle gets in for them, and no more than maxConcurrentQueries run", async () => {
+  const sizes: number[] = [];
+  const ends: (() => void)[] = [];
+  const calls = Promise.withResolvers<void>();
+  await using replica = await serve(
+    async (requests) => {
+      const texts = await Promise.all(requests.map((request) => request.text()));
+      if (texts.includes("called")) await calls.promise;
+      else {
+        sizes.push(requests.length);
+        await new Promise<void>((done) => ends.push(done));
+      }
+      return texts;
+    },
+    { maxBatchSize: 4, batchWaitTimeoutMs: 0, maxConcurrentBatches: 2, maxConcurrentQueries: 8 },
+  );
+  const bridge = new TestBridge(replica.address);
+  const ids = [bridge.open()];
+  await until(() => sizes.length === 1);
+  ids.push(bridge.open());
+  await until(() => sizes.length === 2);
+  for (let i = 0; i < 6; i++) ids.push(bridge.open());
+  await until(() => replica.runner.load.inFlight === 8);
+  const call = (): number => bridge.open({ body: Buffer.from("called"), via: own(1) });
+  const called = Array.from({ length: 6 }, call);
+  await until(() => replica.runner.load.inFlight === 14);
+  const [one, outside] = [call(), bridge.open()];
+  await until(() => bridge.reply(one).ended && bridge.reply(outside).ended);
+  expect([bridge.reply(one).fault, bridge.reply(outside).fault]).toEqual(["replica_busy", "replica_busy"]);
+  // Two run, and six that they call: a batch that ends leaves room for one of those that gather, though a batch could have four.
+  ends[0]?.();
+  await until(() => sizes.length === 3);
+  ends[1]?.();
+  await until(() => sizes.length === 4);
+  expect(sizes).toEqual([1, 1, 1, 1]);
+  calls.resolve();
+  await until(() => called.every((id) => bridge.text(id) === "called"));
+  ends[2]?.();
+  await until(() => sizes.length === 5);
+  expect(sizes).toEqual([1, 1, 1, 1, 4]);
+  for (const end of ends) end();
+  await until(() => ids.every((id) => bridge.reply(id).ended));
+  expect(replica.runner.load.inFlight).toBe(0);
+  bridge.close();
+});
+
+test("what could start but for calls in a circle that run in its place starts when these end", async () => {
+  const sizes: number[] = [];
+  const gate = Promise.withResolvers<void>();
+  const call = Promise.withResolvers<void>();
+  const limits = { maxBatchSize: 4, batchWaitTimeoutMs: 0, maxConcurrentBatches: 1, maxConcurrentQueries: 5 };
+  await using replica = await serve(async (requests) => {
+    const texts = await Promise.all(requests.map((request) => request.text()));
+    if (!texts.includes("called")) sizes.push(requests.length);
+    await (texts.includes("called") ? call.promise : gate.promise);
+    return texts;
+  }, limits);
+  const bridge = new TestBridge(replica.address);
+  const ids = [bridge.open()];
+  await until(() => sizes.length === 1);
+  for (let i = 0; i < 4; i++) ids.push(bridge.open());
+  await until(() => replica.runner.load.inFlight === 5);
+  const called = bridge.open({ body: Buffer.from("called"), via: own(1) });
+  await until(() => replica.runner.load.inFlight === 6);
+  // Two run, as many as may from now on; a second batch would be let go by its own setting.
+  replica.runner.configure({ ...limits, maxConcurrentBatches: 2, maxConcurrentQueries: 2 });
+  const refused = bridge.open();
+  await until(() => bridge.reply(refused).fault === "replica_busy");
+  expect(sizes).toEqual([1]);
+  call.resolve();
+  await until(() => bridge.reply(called).ended && sizes.length === 2);
+  expect(sizes).toEqual([1, 1]);
+  gate.resolve();
+  await until(() => ids.every((id) => bridge.reply(id).ended));
+  bridge.close();
+});

@@ -4,7 +4,15 @@
 // A batch whose handler calls its own backend waits for a later one: requests in a circle have batches by their depth (model/circle.ts).
 
 import { type BatchCall, type BatchItem, RunningBatch } from "./batch.ts";
-import { type BatchWindow, type WindowEvent, type WindowLimits, decide, freshWindow, step } from "./model/batch-window.ts";
+import {
+  type BatchWindow,
+  type WindowDecision,
+  type WindowEvent,
+  type WindowLimits,
+  decide,
+  freshWindow,
+  step,
+} from "./model/batch-window.ts";
 
 /** Settings of batches. */
 export interface BatchLimits {
@@ -14,17 +22,31 @@ export interface BatchLimits {
   readonly maxConcurrentBatches: number;
 }
 
+/** The places of the replica. */
+export interface Places {
+  /** How many requests more can come at all. */
+  readonly room: number;
+  /** How many have no request, running or gathering; below 0: as many that gather must wait. */
+  readonly free: number;
+}
+
 /** Batches by method, and by how deep their requests lie in a circle of calls. */
 export class Batcher {
   #limits: BatchLimits;
-  readonly #room: () => number;
+  readonly #places: Places;
   /** By depth, as far as there were any. */
   readonly #depths: (Map<string, MethodBatches> | undefined)[] = [];
 
-  /** `room` says how many requests more can come at all. */
-  constructor(limits: BatchLimits, room: () => number) {
+  constructor(limits: BatchLimits, places: Places) {
     this.#limits = limits;
-    this.#room = room;
+    this.#places = places;
+  }
+
+  /** Requests that gather and are in no circle: they have places, and no batch that runs waits for them. */
+  get gathering(): number {
+    let sum = 0;
+    for (const { waiting } of this.#depths[0]?.values() ?? []) sum += waiting;
+    return sum;
   }
 
   configure(limits: BatchLimits): void {
@@ -42,7 +64,12 @@ export class Batcher {
     const methods = (this.#depths[depth] ??= new Map<string, MethodBatches>());
     let batches = methods.get(method);
     if (batches === undefined) {
-      batches = new MethodBatches(call, () => windowLimits(this.#limits, depth), this.#room);
+      batches = new MethodBatches(
+        call,
+        () => windowLimits(this.#limits, depth),
+        () => this.#places.room,
+        () => (depth === 0 && this.#places.free < 0 ? this.#places.free + this.gathering : Number.POSITIVE_INFINITY),
+      );
       methods.set(method, batches);
     }
     batches.add(item);
@@ -75,6 +102,7 @@ class MethodBatches {
   readonly #call: BatchCall;
   readonly #limits: () => WindowLimits;
   readonly #room: () => number;
+  readonly #mayStart: () => number;
   readonly #ended = (): void => this.#end();
   #queue: BatchItem[] = [];
   #window: BatchWindow;
@@ -82,11 +110,17 @@ class MethodBatches {
   #timer: NodeJS.Timeout | null = null;
   #dueMs = 0;
 
-  constructor(call: BatchCall, limits: () => WindowLimits, room: () => number) {
+  /** `room`: how many further requests can come at all; `mayStart`: how many of those that wait may run now. */
+  constructor(call: BatchCall, limits: () => WindowLimits, room: () => number, mayStart: () => number) {
     this.#call = call;
     this.#limits = limits;
     this.#room = room;
+    this.#mayStart = mayStart;
     this.#window = freshWindow(limits(), performance.now());
+  }
+
+  get waiting(): number {
+    return this.#queue.length;
   }
 
   add(item: BatchItem): void {
@@ -108,7 +142,7 @@ class MethodBatches {
   look(): void {
     if (this.#turn !== null) return;
     const nowMs = performance.now();
-    const decision = decide(this.#window, this.#limits(), this.#room(), nowMs);
+    const decision = this.#decide(nowMs);
     // A timer that is due earlier looks again then.
     if (decision.kind === "wait" && decision.untilMs !== null && this.#timer !== null && this.#dueMs <= decision.untilMs) return;
     if (this.#timer !== null) clearTimeout(this.#timer);
@@ -131,7 +165,7 @@ class MethodBatches {
     this.#step({ kind: "passed" }, performance.now());
     // A handler that returns at once has ended its batch in here: then the rest goes in a later turn.
     while (this.#turn === null) {
-      const decision = decide(this.#window, this.#limits(), this.#room(), performance.now());
+      const decision = this.#decide(performance.now());
       if (decision.kind === "wait") break;
       const items = this.#queue.slice(0, decision.size);
       this.#queue = this.#queue.slice(decision.size);
@@ -151,6 +185,15 @@ class MethodBatches {
     this.#turn = setImmediate(() => {
       this.#turn = setImmediate(() => this.#leave());
     });
+  }
+
+  #decide(nowMs: number): WindowDecision {
+    const decision = decide(this.#window, this.#limits(), this.#room(), nowMs);
+    if (decision.kind === "wait") return decision;
+    const most = this.#mayStart();
+    // Where none may, a place that becomes free has look() called.
+    if (most <= 0) return { kind: "wait", untilMs: null };
+    return decision.size <= most ? decision : { kind: "flush", size: most };
   }
 
   #step(event: WindowEvent, nowMs: number): void {

@@ -24,13 +24,17 @@ export class Door {
 
   /** Requests that could be let in now. */
   get room(): number {
-    const { draining, limit, inFlight } = this.#admission;
-    return draining ? 0 : limit - inFlight;
+    return this.#admission.draining ? 0 : this.free;
   }
 
-  /** Lets a request in (null), or says why not. */
-  enter(sender: Sender | null): NotAdmitted | null {
-    const no = this.#admission.enter(sender);
+  /** Places that nobody has; below 0 where some were let in for others that make way, or the limit is lower by now. */
+  get free(): number {
+    return this.#admission.limit - this.#admission.inFlight;
+  }
+
+  /** Lets a request in (null), or says why not. `makeWay`: how many of those inside do not run and let it go first. */
+  enter(sender: Sender | null, makeWay: number): NotAdmitted | null {
+    const no = this.#admission.enter(sender, makeWay);
     if (no === "replica_busy" && sender !== null) this.#admission.standInLine(sender, performance.now());
     return no;
   }

@@ -49,6 +49,8 @@ export class Runner {
   readonly #settle = (): void => {
     this.#door.leave();
     this.#completed++;
+    // Of those that gather some make way for those that are called in a circle: now one less.
+    if (this.#batcher !== null && this.#door.free <= 0) this.#batcher.look();
     if (this.#door.inFlight === 0) this.#idle?.();
   };
 
@@ -57,7 +59,7 @@ export class Runner {
     this.#composition = composition;
     this.#door = new Door(limits.maxConcurrentQueries);
     this.#log = log;
-    this.#batcher = handler.acceptsBatches ? new Batcher(limits, () => this.#door.room) : null;
+    this.#batcher = handler.acceptsBatches ? new Batcher(limits, this.#door) : null;
   }
 
   /** Requests that run now, and those that have ended. */
@@ -103,13 +105,15 @@ export class Runner {
       incoming.refuse(fault("websocket_unsupported", "the handler accepts batches, and so takes no WebSockets"));
       return;
     }
-    const no = this.#door.enter(incoming.sender);
+    const batcher = this.#batcher;
+    const depth = batcher === null ? 0 : circleDepth(incoming.head.via, this.#composition.backend);
+    const no = this.#door.enter(incoming.sender, batcher === null || depth === 0 ? 0 : batcher.gathering);
     if (no !== null) {
       incoming.refuse(fault(no, no === "draining" ? "the replica is draining" : "the replica runs its maxConcurrentQueries already"));
       return;
     }
-    if (this.#batcher !== null) {
-      this.#runInBatch(this.#batcher, name, method, incoming);
+    if (batcher !== null) {
+      this.#runInBatch(batcher, name, method, incoming, depth);
       return;
     }
     try {
@@ -125,10 +129,10 @@ export class Runner {
     }
   }
 
-  #runInBatch(batcher: Batcher, name: string, method: HandlerMethod, incoming: Incoming): void {
+  #runInBatch(batcher: Batcher, name: string, method: HandlerMethod, incoming: Incoming, depth: number): void {
     const item: BatchItem = {
       input: new LazyRequest(incoming, this.#composition),
-      depth: circleDepth(incoming.head.via, this.#composition.backend),
+      depth,
       cameMs: performance.now(),
       settled: (value) => this.#answer(incoming, value),
       failed: (error) => this.#failed(incoming, error),

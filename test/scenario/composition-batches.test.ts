@@ -38,6 +38,15 @@ test("many at once that call their own backend are all answered, in batches at e
   for (const depth of [0, 1, 2]) expect(Math.max(...all.map((each) => each[depth] ?? 0))).toBeGreaterThan(1);
 });
 
+test("where requests that gather have all places of a backend, what its batch calls of it gets in before them", async () => {
+  const config = { maxBatchSize: 2, maxConcurrentQueries: 6 };
+  await serve.createBackend({ name: "tight", handler: "./composed.ts#journey", config });
+  await serve.createEndpoint("tight", { backend: "tight" });
+  // Two run, which each call twice, one within the other; the others gather, and wait in the queue.
+  const all = await Promise.all(Array.from({ length: 20 }, () => serve.handle("tight").call({ way: ["tight", "tight"] })));
+  for (const each of all) expect(each).toHaveLength(3);
+});
+
 test("calls of a batch to its own backend wait for no further ones, however long batchWaitTimeoutMs is", async () => {
   await serve.createBackend({
     name: "patient",

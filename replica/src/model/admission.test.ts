@@ -129,3 +129,14 @@ test("a draining replica lets nobody in and keeps no place", () => {
   door.leave();
   expect([door.enter("a"), door.enter(null), door.next(1_000, true)]).toEqual(["draining", "draining", null]);
 });
+
+test("who is called for others inside gets in for those that make way, and never so that more than the limit run", () => {
+  const door = new Admission<string>(4);
+  for (let i = 0; i < 4; i++) door.enter("a");
+  // One runs, three gather.
+  const let3in = Array.from({ length: 4 }, () => door.enter("b", 3));
+  expect(let3in).toEqual([null, null, null, "replica_busy"]);
+  expect([door.inFlight, door.hasRoom, door.enter("a")]).toEqual([7, false, "replica_busy"]);
+  door.draining = true;
+  expect(door.enter("b", 7)).toBe("draining");
+});

@@ -4,6 +4,8 @@
 // becomes free goes to whose request is there first, which wastes nothing: mostly it is the bridge whose request has just
 // ended. But one that has stood in line for a while gets the next place: it is told, and nobody else takes it meanwhile. So no
 // bridge asks in vain again and again, and none is starved by one that is quicker.
+// A request that gathers behind a batch has a place and does not run: a request that such a batch waits for gets in for it, as the place
+// would be free only after the batch. Whoever starts batches sees to it that no more than the limit run (batcher.ts).
 
 /** Why a request is not admitted. */
 export type NotAdmitted = "replica_busy" | "draining";
@@ -53,10 +55,14 @@ export class Admission<C> {
     return this.#keptPlaces > 0;
   }
 
-  /** Lets a request in (null), or says why not. Null as its caller: one that no place can be kept for. */
-  enter(caller: C | null): NotAdmitted | null {
+  /**
+   * Lets a request in (null), or says why not. Null as its caller: one that no place can be kept for. `makeWay`: how many of those inside
+   * do not run and let it go first.
+   */
+  enter(caller: C | null, makeWay = 0): NotAdmitted | null {
     if (this.draining) return "draining";
-    if (!this.hasRoom && (caller === null || !this.#takeKept(caller))) return "replica_busy";
+    const wayMade = makeWay > 0 && this.#inFlight - makeWay < this.limit;
+    if (!this.hasRoom && !wayMade && (caller === null || !this.#takeKept(caller))) return "replica_busy";
     this.#inFlight++;
     return null;
   }
