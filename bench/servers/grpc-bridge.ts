@@ -24,6 +24,7 @@ function forward(request: IncomingMessage, body: Uint8Array, response: ServerRes
     shadow: false,
     websocket: false,
     via: [],
+    secure: false,
   };
   const { path, requestSerialize, responseDeserialize } = handleMethod;
   replicas[turn]?.makeUnaryRequest(path, requestSerialize, responseDeserialize, { head, body, trailers: [] }, (error, reply) => {

@@ -41,6 +41,8 @@ export class Call implements RequestHeadInit, Due<Call> {
   callMethod = "";
   requestId: string;
   shadow = false;
+  /** Whether the caller's connection is one of TLS, or that of the request for which a handler made this call. */
+  secure = false;
   /** Backends whose handlers made this call one from the other, outermost first; none: it came from outside. */
   via: readonly string[] = NO_PAIRS;
   /** What was left when it was last sent, in milliseconds. */

@@ -32,6 +32,8 @@ export interface CallContext {
   /** Aborts when it ends early. */
   readonly signal: AbortSignal;
   readonly shadow: boolean;
+  /** Whether it came over TLS. */
+  readonly secure: boolean;
   /** Backends whose handlers wait for the call, outermost first, the one in hand last. */
   readonly via: readonly string[];
   /** Its fields of trace context: names and values in turn. */
@@ -110,6 +112,7 @@ export class Requester implements CallWay {
       const call = new Call(endpoint.name, method, path, headers, requestId, dueMs, under);
       call.callMethod = target.method;
       call.shadow = context?.shadow ?? false;
+      call.secure = context?.secure ?? false;
       call.via = context?.via ?? NO_VIA;
       if (outgoing.kind === "whole") {
         if (outgoing.bytes !== null) call.pieces = chunksOf(outgoing.bytes);

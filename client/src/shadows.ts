@@ -114,6 +114,7 @@ class Copy implements CallSink {
     call.params = of.params;
     call.callMethod = of.callMethod;
     call.via = of.via;
+    call.secure = of.secure;
     call.shadow = true;
     // No second try, wherever the first one ends.
     call.replayable = false;

@@ -158,6 +158,7 @@ function encode(call: Call): Uint8Array {
       shadow: call.shadow,
       websocket: call.websocket,
       via: [...call.via],
+      secure: call.secure,
     },
     body: Buffer.concat(call.held ?? []),
     trailers: pairsToProto(call.trailers),

@@ -100,13 +100,14 @@ export class Intake {
     return "call";
   }
 
-  /** The call of the request that was looked at last, for its endpoint. */
-  call(endpoint: LiveEndpoint, method: string, target: string, sink: CallSink): Call {
+  /** The call of the request that was looked at last, for its endpoint. `secure`: it came over TLS. */
+  call(endpoint: LiveEndpoint, method: string, target: string, secure: boolean, sink: CallSink): Call {
     const { timeoutMs } = this.fields;
     const most = endpoint.requestTimeoutMs;
     const deadline = performance.now() + (timeoutMs > 0 && timeoutMs < most ? timeoutMs : most);
     const call = new Call(endpoint.name, method, target, this.fields.forward, this.requestId, deadline, sink);
     call.params = this.params;
+    call.secure = secure;
     return call;
   }
 

@@ -31,7 +31,7 @@ export function serve(exchange: Exchange, verdict: Verdict, { router, intake, st
   if (verdict === "call" && endpoint !== null) {
     const { timeoutMs } = intake.fields;
     exchange.callersDeadline = timeoutMs > 0 && timeoutMs < endpoint.requestTimeoutMs;
-    send(exchange, intake.call(endpoint, exchange.method, intake.target, exchange), endpoint, intake, router);
+    send(exchange, intake.call(endpoint, exchange.method, intake.target, exchange.secure, exchange), endpoint, intake, router);
   } else if (verdict === "own") answerOwn(exchange, intake.path, router, state);
   else if (verdict === "preflight" && cors !== null) {
     exchange.answer(204, preflightAnswer(cors, intake.fields.forward, intake.allow), "");

@@ -49,7 +49,7 @@ export function serveUpgrade(req: IncomingMessage, socket: Socket, head: Buffer,
   sockets.count++;
   socket.on("close", () => sockets.count--);
   const handshake = new Handshake(res, socket, head, exchange, endpoint, surroundings);
-  const call = intake.call(endpoint, "GET", intake.target, handshake);
+  const call = intake.call(endpoint, "GET", intake.target, exchange.secure, handshake);
   handshake.send(call, shardKeyOf(exchange, endpoint, fields));
 }
 

@@ -29,6 +29,7 @@ const HEAD = {
   shadow: false,
   websocket: true,
   via: ["first", "second"],
+  secure: true,
 };
 const MESSAGE = ((): Buffer => {
   const writer = new WireWriter();

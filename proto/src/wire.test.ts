@@ -40,6 +40,7 @@ const requestHead = fc.record({
   shadow: fc.boolean(),
   websocket: fc.boolean(),
   via: fc.array(text, { maxLength: 4 }),
+  secure: fc.boolean(),
 });
 const part = fc.constantFrom(...Object.values(WebSocketPart));
 const requestFrame = fc.record({
@@ -75,9 +76,11 @@ function requestFramesOf(message: Uint8Array): unknown[] {
   const frames: unknown[] = [];
   readSessionRequest(Buffer.from(message), {
     frame(streamId, head, body, end, cancel, credit, trailers, seenPart) {
-      const { endpoint, method, target, headers, params, timeoutMs, callMethod, requestId, shadow, websocket, via } = head ?? {};
+      const { endpoint, method, target, headers, params, timeoutMs, callMethod, requestId, shadow, websocket, via, secure } = head ?? {};
       const seen =
-        head === null ? null : { endpoint, method, target, headers, params, timeoutMs, callMethod, requestId, shadow, websocket, via };
+        head === null
+          ? null
+          : { endpoint, method, target, headers, params, timeoutMs, callMethod, requestId, shadow, websocket, via, secure };
       frames.push({ streamId, head: seen, body: plain(body), end, cancel, credit, trailers: [...trailers], part: seenPart });
     },
     ping: (number) => frames.push({ ping: number }),

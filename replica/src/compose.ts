@@ -81,11 +81,11 @@ const TRACE = new Set(["traceparent", "tracestate"]);
 
 /** What a request passes on to the calls that are made for it. */
 function contextOf({ head, cancellation, deadlineMs }: RequestSource, backend: string): CallContext {
-  const { headers, requestId, shadow } = head;
+  const { headers, requestId, shadow, secure } = head;
   const trace: string[] = [];
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i] ?? "";
     if (TRACE.has(name)) trace.push(name, headers[i + 1] ?? "");
   }
-  return { requestId, deadlineMs, signal: cancellation.signal(), shadow, via: [...head.via, backend], trace };
+  return { requestId, deadlineMs, signal: cancellation.signal(), shadow, secure, via: [...head.via, backend], trace };
 }

@@ -57,7 +57,8 @@ export class LazyRequest {
   get url(): string {
     if (this.#url === undefined) {
       const host = this.headers.get("host") ?? "localhost";
-      this.#url = `http://${host}${this.#source.head.target}`;
+      const { secure, target } = this.#source.head;
+      this.#url = `${secure ? "https" : "http"}://${host}${target}`;
     }
     return this.#url;
   }

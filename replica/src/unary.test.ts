@@ -12,11 +12,15 @@ interface CallOptions {
   readonly timeoutMs?: number;
   /** In the request's head. */
   readonly headTimeoutMs?: number;
+  readonly secure?: boolean;
   readonly signal?: AbortSignal;
 }
 
 /** Calls Handle on a connection of its own. */
-async function call(replica: TestReplica, { timeoutMs, headTimeoutMs = 0, signal }: CallOptions = {}): Promise<HandleResponse> {
+async function call(
+  replica: TestReplica,
+  { timeoutMs, headTimeoutMs = 0, secure = false, signal }: CallOptions = {},
+): Promise<HandleResponse> {
   const connection = connectTo(
     replica.address,
     () => undefined,
@@ -24,7 +28,7 @@ async function call(replica: TestReplica, { timeoutMs, headTimeoutMs = 0, signal
   );
   const message = HandleRequest.encode(
     HandleRequest.fromPartial({
-      head: { method: "POST", target: "/", timeoutMs: headTimeoutMs, requestId: "r" },
+      head: { method: "POST", target: "/", timeoutMs: headTimeoutMs, requestId: "r", secure },
       body: Buffer.from("hello"),
       trailers: [{ name: "x-sum", value: "7" }],
     }),
@@ -49,6 +53,14 @@ test("a request and its answer travel whole, with trailers both ways", async () 
     trailers: [{ name: "x-length", value: "5" }],
     fault: undefined,
   });
+});
+
+test("the URL has the scheme of the caller's connection: http, unless the head says that it is one of TLS", async () => {
+  await using replica = await startReplica((request) => request.url);
+  const texts = await Promise.all(
+    [{}, { secure: true }].map(async (options) => Buffer.from((await call(replica, options)).body).toString()),
+  );
+  expect(texts).toEqual(["http://localhost/", "https://localhost/"]);
 });
 
 test("a streamed answer is gathered, with the fields of its first piece", async () => {

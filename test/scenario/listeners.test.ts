@@ -7,11 +7,12 @@ import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { connect as tlsConnect } from "node:tls";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { type StartOptions, start } from "headgate";
+import { type HandlerRequest, type StartOptions, start } from "headgate";
 import { CERTIFICATE, OTHER_CERTIFICATE } from "../support/certificates.ts";
 import { GATE_FILES, aborted, entered, openGate } from "../support/gate.ts";
 import { askHttp2, openHttp2 } from "../support/http2.ts";
 import { REPOSITORY, type TestInstance, alive, runNode, startInstance, temporaryFolder, waitFor } from "../support/instance.ts";
+import { openWebSocket } from "../support/websocket.ts";
 
 const KIB = 1024;
 
@@ -55,6 +56,18 @@ beforeAll(async () => {
     for (;;) yield piece;
   });
   await serve.createBackend("gate", "./gate.ts#gate");
+  // The URL as the handler sees it, or as the one that it calls does.
+  await serve.createBackend("url", async (request: HandlerRequest) => {
+    if (!request.isWebSocket)
+      return request.url.includes("called") ? request.handle("url").call(undefined, { path: "/there" }) : request.url;
+    const socket = request.acceptWebSocket();
+    await socket.send(request.url);
+    return undefined;
+  });
+  await serve.createEndpoint("url", { backend: "url", route: "/url" });
+  const program = join(REPOSITORY, "test", "support", "garbage-replica.ts");
+  await serve.createBackend("program", { command: [process.execPath, program, "unary"] });
+  await serve.createEndpoint("program", { backend: "program", route: "/program/*" });
   await serve.createEndpoint("echo", { backend: "echo", route: "/echo", methods: ["GET", "POST"] });
   await serve.createEndpoint("small", { backend: "echo", route: "/small", methods: ["POST"], maxBodyBytes: 1000 });
   await serve.createEndpoint("cookies", { backend: "cookies", route: "/cookies" });
@@ -141,6 +154,17 @@ describe("HTTP/2 by prior knowledge", () => {
   });
 });
 
+/** The body of an answer over HTTP/1.1 and TLS. */
+function askHttps(path: string): Promise<{ readonly version: string; readonly body: string }> {
+  return new Promise((resolve, reject) => {
+    httpsGet(`${https}${path}`, { ca: CERTIFICATE.cert }, (response) => {
+      let body = "";
+      response.on("data", (piece) => (body += String(piece)));
+      response.on("end", () => resolve({ version: response.httpVersion, body }));
+    }).on("error", reject);
+  });
+}
+
 describe("HTTPS", () => {
   test("gives HTTP/2 to callers that know it", async () => {
     await using client = openHttp2(https, CERTIFICATE.cert);
@@ -150,15 +174,33 @@ describe("HTTPS", () => {
   });
 
   test("and HTTP/1.1 to those that do not", async () => {
-    const answer = await new Promise<{ readonly version: string; readonly body: string }>((resolve, reject) => {
-      httpsGet(`${https}/echo`, { ca: CERTIFICATE.cert }, (response) => {
-        let body = "";
-        response.on("data", (piece) => (body += String(piece)));
-        response.on("end", () => resolve({ version: response.httpVersion, body }));
-      }).on("error", reject);
-    });
+    const answer = await askHttps("/echo");
     expect(answer.version).toBe("1.1");
     expect(JSON.parse(answer.body)).toMatchObject({ method: "GET" });
+  });
+
+  test("is what request.url says, over HTTP/1.1, HTTP/2 and a WebSocket, and not where the caller came without TLS", async () => {
+    expect((await askHttps("/url")).body).toBe(`${https}/url`);
+    await using secure = openHttp2(https, CERTIFICATE.cert);
+    expect((await askHttp2(secure.session, { ":path": "/url?a=b" })).body).toBe(`${https}/url?a=b`);
+    const talk = await openWebSocket(https, "/url", { ca: CERTIFICATE.cert });
+    expect(await talk.next()).toBe(`${https}/url`);
+    await talk.closed;
+    const { httpUrl } = instance.serve;
+    expect(await instance.text("/url")).toBe(`${httpUrl}/url`);
+    // Whatever the caller says itself.
+    const said = { headers: { "x-forwarded-proto": "https", forwarded: "proto=https" } };
+    expect(await (await instance.fetch("/url", said)).text()).toBe(`${httpUrl}/url`);
+    await using plain = openHttp2(h2c);
+    expect((await askHttp2(plain.session, { ":path": "/url" })).body).toBe(`${h2c}/url`);
+  });
+
+  test("goes along with the calls of a handler, and to a program that serves Handle alone", async () => {
+    expect((await askHttps("/url?called")).body).toBe("https://localhost/there");
+    expect(await instance.text("/url?called")).toBe("http://localhost/there");
+    expect(await instance.serve.handle("url").call()).toBe("http://localhost/");
+    expect((await askHttps("/program/secure")).body).toBe("true");
+    expect(await instance.text("/program/secure")).toBe("false");
   });
 
   test("a handshake that is none ends its connection, and the next one is served", async () => {

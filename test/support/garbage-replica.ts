@@ -187,5 +187,6 @@ await joinAsReplica(serves, (asked) => {
   const [way = "", token = ""] = path;
   // Others of the same connection, answered a little later.
   if (way === "echo") setTimeout(() => to.fine(token), 30);
+  else if (way === "secure") to.fine(String(to.asked.head.secure));
   else (WAYS[way] ?? ((speaker: Speaker) => speaker.fine(`there is no way ${way}`)))(to);
 });

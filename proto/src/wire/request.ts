@@ -23,6 +23,8 @@ export interface RequestHeadInit {
   readonly websocket: boolean;
   /** Backends whose handlers made this request one from the other, outermost first. */
   readonly via: readonly string[];
+  /** Whether the caller's connection is one of TLS. */
+  readonly secure: boolean;
 }
 
 const FRAMES = 0x0a;
@@ -49,6 +51,7 @@ const H_REQUEST_ID = 0x42;
 const H_SHADOW = 0x48;
 const H_WEBSOCKET = 0x50;
 const H_VIA = 0x5a;
+const H_SECURE = 0x60;
 
 const NO_PAIRS: readonly string[] = Object.freeze([]);
 
@@ -96,6 +99,7 @@ export function writeRequestOpen(
   writer.bool(H_SHADOW, head.shadow);
   writer.bool(H_WEBSOCKET, head.websocket);
   if (head.via.length > 0) for (const backend of head.via) writer.string(H_VIA, backend);
+  writer.bool(H_SECURE, head.secure);
   writer.close(mark);
   writer.bool(END, end);
   closeWithBody(writer, frame, body, apart);
@@ -171,6 +175,8 @@ export class RequestHeadView {
   callMethod = "";
   shadow = false;
   websocket = false;
+  /** Whether the caller's connection is one of TLS. */
+  secure = false;
   readonly #buf: Buffer;
   readonly #start: number;
   readonly #end: number;
@@ -215,6 +221,9 @@ export class RequestHeadView {
           break;
         case H_WEBSOCKET:
           this.websocket = reader.varint() !== 0;
+          break;
+        case H_SECURE:
+          this.secure = reader.varint() !== 0;
           break;
         case H_VIA:
           this.#anyVia = true;

@@ -32,6 +32,7 @@ export interface RequestOptions {
   readonly body?: Buffer;
   /** The backends whose handlers it was made by; that of the replica is called "test". */
   readonly via?: readonly string[];
+  readonly secure?: boolean;
   /** False: more of the body follows. */
   readonly end?: boolean;
 }
@@ -91,11 +92,11 @@ export class TestBridge {
   }
 
   /** Sends a request; returns its number. */
-  open({ method = "GET", callMethod = "", timeoutMs = 60_000, body, via = [], end = true }: RequestOptions = {}): number {
+  open({ method = "GET", callMethod = "", timeoutMs = 60_000, body, via = [], secure = false, end = true }: RequestOptions = {}): number {
     const id = this.#nextId++;
     const requestId = `r-${id}`;
     const head = { endpoint: "e", method, target: "/", headers: [], params: [], timeoutMs, callMethod, requestId };
-    this.#say((writer) => writeRequestOpen(writer, id, { ...head, shadow: false, websocket: false, via }, body ?? null, end));
+    this.#say((writer) => writeRequestOpen(writer, id, { ...head, shadow: false, websocket: false, via, secure }, body ?? null, end));
     return id;
   }
 

@@ -224,6 +224,8 @@ export interface RequestHead {
   websocket: boolean;
   /** Backends whose handlers made this request one from the other, outermost first; none: it came from outside. At most 32 names. */
   via: string[];
+  /** True where the connection that the request came by from outside is one of TLS: the scheme of its URL is https. */
+  secure: boolean;
 }
 
 /** ResponseHead is everything of a response but its body. */
@@ -231,7 +233,7 @@ export interface ResponseHead {
   /** HTTP status, 200 to 599; 101 where the request asks for a WebSocket and gets it. After 101 the frames of both directions have a part. */
   status: number;
   /**
-   * HTTP fields, without content-length and hop-by-hop ones. With 101 sec-websocket-protocol is one of those that the request names,
+   * HTTP fields, without hop-by-hop ones. Content-length where the body comes in several frames and its length is known. With 101 sec-websocket-protocol is one of those that the request names,
    * where it names any and the replica takes one.
    */
   headers: Header[];
@@ -527,6 +529,7 @@ function createBaseRequestHead(): RequestHead {
     shadow: false,
     websocket: false,
     via: [],
+    secure: false,
   };
 }
 
@@ -564,6 +567,9 @@ export const RequestHead: MessageFns<RequestHead> = {
     }
     for (const v of message.via) {
       writer.uint32(90).string(v!);
+    }
+    if (message.secure !== false) {
+      writer.uint32(96).bool(message.secure);
     }
     return writer;
   },
@@ -669,6 +675,14 @@ export const RequestHead: MessageFns<RequestHead> = {
             message.via.push(reader.string());
             continue;
           }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.secure = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -706,6 +720,7 @@ export const RequestHead: MessageFns<RequestHead> = {
       shadow: isSet(object.shadow) ? globalThis.Boolean(object.shadow) : false,
       websocket: isSet(object.websocket) ? globalThis.Boolean(object.websocket) : false,
       via: globalThis.Array.isArray(object?.via) ? object.via.map((e: any) => globalThis.String(e)) : [],
+      secure: isSet(object.secure) ? globalThis.Boolean(object.secure) : false,
     };
   },
 
@@ -744,6 +759,9 @@ export const RequestHead: MessageFns<RequestHead> = {
     if (message.via?.length) {
       obj.via = message.via;
     }
+    if (message.secure !== false) {
+      obj.secure = message.secure;
+    }
     return obj;
   },
 
@@ -763,6 +781,7 @@ export const RequestHead: MessageFns<RequestHead> = {
     message.shadow = object.shadow ?? false;
     message.websocket = object.websocket ?? false;
     message.via = object.via?.map((e) => e) || [];
+    message.secure = object.secure ?? false;
     return message;
   },
 };
