@@ -90,6 +90,17 @@ test("a server that finishes ends its calls as done", async () => {
   expect(call.ends).toEqual([null]);
 });
 
+test("a connection that has said nothing yet ends with the server, and does not hold it up", async () => {
+  const ends = [netConnect(address.slice(5)), netConnect(address.slice(5))].map(
+    (socket) => new Promise<void>((resolve) => socket.on("error", () => undefined).once("close", () => resolve())),
+  );
+  const call = opened();
+  await call.begun;
+  await server?.finish(60_000);
+  await Promise.all(ends);
+  expect(call.ends).toEqual([null]);
+});
+
 test("a server that finishes sends out all that was said before", async () => {
   let messages = 0;
   const end = new Promise<HeadgateError | null>((resolve) => {

@@ -67,6 +67,8 @@ export function serveStreams(address: string, methods: Methods): Promise<StreamS
   });
   http2.on("sessionError", () => undefined);
   const ends = new Set<() => void>();
+  /** Connections that have not said yet of which kind they are. */
+  const fresh = new Set<Socket>();
   http2.on("stream", (stream, headers) => {
     // A server's streams are ServerHttp2Streams; the event's type does not say so.
     const end = serve(stream as ServerHttp2Stream, headers, methods);
@@ -77,13 +79,17 @@ export function serveStreams(address: string, methods: Methods): Promise<StreamS
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     socket.on("error", () => socket.destroy());
     socket.setNoDelay(true);
+    fresh.add(socket);
+    socket.once("close", () => fresh.delete(socket));
     byFirstBytes(socket, {
       http2: () => {
+        fresh.delete(socket);
         // HTTP/2 has a word of its own for a caller that has said all.
         socket.allowHalfOpen = false;
         http2.emit("connection", socket);
       },
       direct: (path, rest) => {
+        fresh.delete(socket);
         const end = serveDirect(socket, path, rest, methods);
         connections.add(socket);
         ends.add(end);
@@ -94,17 +100,21 @@ export function serveStreams(address: string, methods: Methods): Promise<StreamS
       },
     });
   });
+  const closeDoor = (): void => {
+    server.close();
+    for (const socket of fresh) socket.destroy();
+  };
   return listen(server, address).then(() => ({
     closeListener: () => void server.close(),
     finish: async (withinMs) => {
-      server.close();
+      closeDoor();
       for (const end of [...ends]) end();
       // A caller closes its connection when it has read its call's end: what was sent before is read by then.
       const left = [...connections].map((connection) => new Promise<void>((resolve) => connection.once("close", resolve)));
       await Promise.race([Promise.all(left), new Promise((resolve) => setTimeout(resolve, withinMs).unref())]);
     },
     destroy: () => {
-      server.close();
+      closeDoor();
       for (const connection of connections) connection.destroy();
     },
   }));
