@@ -32,8 +32,8 @@ export class Door {
     return this.#admission.limit - this.#admission.inFlight;
   }
 
-  /** Lets a request in (null), or says why not. `makeWay`: how many of those inside do not run and let it go first. */
-  enter(sender: Sender | null, makeWay: number): NotAdmitted | null {
+  /** Lets a request in (null), or says why not. `makeWay`: null, or for a call in a circle how many of those inside do not run. */
+  enter(sender: Sender | null, makeWay: number | null): NotAdmitted | null {
     const no = this.#admission.enter(sender, makeWay);
     if (no === "replica_busy" && sender !== null) this.#admission.standInLine(sender, performance.now());
     return no;

@@ -106,8 +106,8 @@ export class Runner {
       return;
     }
     const batcher = this.#batcher;
-    const depth = batcher === null ? 0 : circleDepth(incoming.head.via, this.#composition.backend);
-    const no = this.#door.enter(incoming.sender, batcher === null || depth === 0 ? 0 : batcher.gathering);
+    const depth = circleDepth(incoming.head.via, this.#composition.backend);
+    const no = this.#door.enter(incoming.sender, depth === 0 ? null : (batcher?.gathering ?? 0));
     if (no !== null) {
       incoming.refuse(fault(no, no === "draining" ? "the replica is draining" : "the replica runs its maxConcurrentQueries already"));
       return;

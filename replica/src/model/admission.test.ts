@@ -6,7 +6,7 @@ import { Admission, KEEP_MS, PATIENCE_MS } from "./admission.ts";
 test("whatever bridges do and however the limit changes, nobody is let in above it, and no place is lost", () => {
   const caller = fc.constantFrom("a", "b", "c", null);
   const step = fc.oneof(
-    { weight: 6, arbitrary: fc.record({ enter: caller }) },
+    { weight: 6, arbitrary: fc.record({ enter: caller, circle: fc.boolean() }) },
     { weight: 5, arbitrary: fc.constant("leave" as const) },
     { weight: 3, arbitrary: fc.record({ idle: fc.boolean() }) },
     { weight: 3, arbitrary: fc.record({ stand: fc.constantFrom("a", "b", "c") }) },
@@ -28,7 +28,7 @@ test("whatever bridges do and however the limit changes, nobody is let in above 
           if (next !== null) expect(next.places).toBeGreaterThan(0);
         } else if ("enter" in what) {
           const before = inside;
-          if (door.enter(what.enter) === null) inside++;
+          if (door.enter(what.enter, what.circle ? 0 : null) === null) inside++;
           if (inside > before) expect(inside).toBeLessThanOrEqual(door.limit);
         } else if ("stand" in what) door.standInLine(what.stand, now);
         else if ("gone" in what) door.forget(what.gone);
@@ -139,4 +139,15 @@ test("who is called for others inside gets in for those that make way, and never
   expect([door.inFlight, door.hasRoom, door.enter("a")]).toEqual([7, false, "replica_busy"]);
   door.draining = true;
   expect(door.enter("b", 7)).toBe("draining");
+});
+
+test("a call in a circle takes a free place that is kept for another, who stands in line again", () => {
+  const door = new Admission<string>(2);
+  door.enter("a");
+  door.standInLine("b", 0);
+  expect(door.next(1_000, false)).toEqual({ caller: "b", places: 1 });
+  expect([door.enter("a"), door.enter("a", 0), door.enter("a", 0)]).toEqual(["replica_busy", null, "replica_busy"]);
+  expect([door.enter("b"), door.inFlight]).toEqual(["replica_busy", 2]);
+  door.leave();
+  expect(door.enter("b")).toBeNull();
 });

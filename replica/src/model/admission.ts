@@ -4,8 +4,9 @@
 // becomes free goes to whose request is there first, which wastes nothing: mostly it is the bridge whose request has just
 // ended. But one that has stood in line for a while gets the next place: it is told, and nobody else takes it meanwhile. So no
 // bridge asks in vain again and again, and none is starved by one that is quicker.
-// A request that gathers behind a batch has a place and does not run: a request that such a batch waits for gets in for it, as the place
-// would be free only after the batch. Whoever starts batches sees to it that no more than the limit run (batcher.ts).
+// A call in a circle may hold up those inside, and so goes before all that wait: it takes a place that is kept for another, and gets in
+// for a request that gathers behind a batch, which has a place and does not run. Whoever starts batches sees to it that no more than the
+// limit run (batcher.ts).
 
 /** Why a request is not admitted. */
 export type NotAdmitted = "replica_busy" | "draining";
@@ -56,12 +57,12 @@ export class Admission<C> {
   }
 
   /**
-   * Lets a request in (null), or says why not. Null as its caller: one that no place can be kept for. `makeWay`: how many of those inside
-   * do not run and let it go first.
+   * Lets a request in (null), or says why not. Null as its caller: one that no place can be kept for. `makeWay`: null, or for a call in a
+   * circle how many of those inside do not run and let it go first.
    */
-  enter(caller: C | null, makeWay = 0): NotAdmitted | null {
+  enter(caller: C | null, makeWay: number | null = null): NotAdmitted | null {
     if (this.draining) return "draining";
-    const wayMade = makeWay > 0 && this.#inFlight - makeWay < this.limit;
+    const wayMade = makeWay !== null && this.#inFlight - makeWay < this.limit;
     if (!this.hasRoom && !wayMade && (caller === null || !this.#takeKept(caller))) return "replica_busy";
     this.#inFlight++;
     return null;
