@@ -203,6 +203,25 @@ test("pieces of many streams in one turn leave in one frame for each", async () 
   bridge.close();
 });
 
+test("what an iterator gives while its pieces are being sent leaves without anything else coming", async () => {
+  await using replica = await startReplica((request) => {
+    if (request.method === "PUT") return "x".repeat(LIMITS.streamWindowBytes + 1);
+    return (function* () {
+      for (let n = 0; n < 2_000; n++) yield "piece";
+    })();
+  });
+  const bridge = new TestBridge(replica.address);
+  const many = bridge.open();
+  await until(() => bridge.reply(many).ended);
+  expect(bridge.text(many)).toBe("piece".repeat(2_000));
+  const large = bridge.open({ method: "PUT" });
+  await until(() => bridge.text(large).length === LIMITS.streamWindowBytes);
+  bridge.grant(large, LIMITS.bodyChunkBytes);
+  await until(() => bridge.reply(large).ended);
+  expect(bridge.text(large)).toHaveLength(LIMITS.streamWindowBytes + 1);
+  bridge.close();
+});
+
 test("2,000 requests cancelled wherever they are leave nothing: no request, no timer, no iterator, no waiting item", async () => {
   let open = 0;
   let cleaned = 0;

@@ -247,9 +247,12 @@ export class ReplicaSession implements CallHandler, RequestFrames, Sender {
       }
     }
     this.#send();
-    if (!this.#corked) return;
-    this.#corked = false;
-    this.#stream.uncork();
+    if (this.#corked) {
+      this.#corked = false;
+      this.#stream.uncork();
+    }
+    // What streams gave while they were sent leaves in the next turn; behind a bridge that is slow to read, once that has read.
+    if (this.#streams.length > 0 && this.#hold === null && !this.#stream.backedUp) this.#schedule();
   }
 
   #schedule(): void {
