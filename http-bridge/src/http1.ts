@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Exchange } from "./exchange.ts";
 import { type FieldList, type ResponseFields, hasBody, lengthOfWhole, withUpgrade } from "./model/response.ts";
+import { namedBy, withoutNamed } from "./model/fields.ts";
 import { linger } from "./linger.ts";
 import { PieceWriter, SMALL_BYTES } from "./piece.ts";
 import type { PieceState, Responder } from "./responder.ts";
@@ -53,7 +54,9 @@ export class Http1Responder implements Responder {
   }
 
   get behindBody(): readonly string[] {
-    return this.incoming.rawTrailers;
+    const { rawTrailers } = this.incoming;
+    const named = rawTrailers.length === 0 ? null : namedBy(this.incoming.headers.connection ?? "");
+    return named === null ? rawTrailers : withoutNamed(rawTrailers, named);
   }
 
   /** HTTP/1.0 knows no such answer. */

@@ -1,6 +1,7 @@
 // Requests that Node's parser refuses. Where it is the head, there is no IncomingMessage, so that the answer is written to
 // the socket itself.
 
+import { randomUUID } from "node:crypto";
 import { STATUS_CODES } from "node:http";
 import { type Fault, fault } from "@headgate/core";
 import type { Exchange } from "./exchange.ts";
@@ -38,10 +39,12 @@ export function answerMalformed(error: Error & { readonly code?: string }, socke
     socket.destroy();
     return;
   }
-  const { status, headers, body } = problem(faultOf(error.code, "headerTimeoutMs"), "none");
+  // The caller's own id is in the head that could not be read.
+  const requestId = randomUUID();
+  const { status, headers, body } = problem(faultOf(error.code, "headerTimeoutMs"), requestId);
   const lines = [`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`];
   for (let i = 0; i + 1 < headers.length; i += 2) lines.push(`${headers[i]}: ${headers[i + 1]}`);
-  lines.push(`content-length: ${Buffer.byteLength(body)}`, "connection: close", "", body);
+  lines.push(`x-request-id: ${requestId}`, `content-length: ${Buffer.byteLength(body)}`, "connection: close", "", body);
   socket.write(lines.join("\r\n"));
   linger(socket);
   socket.destroySoon();

@@ -45,6 +45,7 @@ beforeAll(async () => {
         headers.append("set-cookie", "b=2");
         headers.set("keep-alive", "timeout=1");
         headers.set("connection", "x-gone");
+        headers.set("x-gone", "1");
         return new Response("fields", { headers });
       }
       case "encoded":
@@ -312,6 +313,10 @@ const CASES: Readonly<Record<string, (asker: Asker, protocol: Protocol) => Promi
     const back = await asker("/answers/fields");
     expect([back.all("keep-alive"), back.all("connection")].flat()).not.toContain("timeout=1");
     expect(back.all("connection").join()).not.toContain("x-gone");
+    expect(back.field("x-gone")).toBeNull();
+    const chunked = "POST /trailers HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\nconnection: close\r\nconnection: X-Gone\r\n\r\n";
+    const behind = await askRaw(urls[protocol], `${chunked}1\r\na\r\n0\r\nx-gone: 1\r\nx-kept: 2\r\n\r\n`);
+    expect(behind.body).toContain('{"body":"a","trailers":{"x-kept":"2"}}');
   },
 
   async "own-fields"(asker) {

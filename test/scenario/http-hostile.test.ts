@@ -109,9 +109,10 @@ describe("HTTP/1.1 that could be read in two ways is refused, with one answer, a
     ["a method that there is not", "SMUGGLE /size HTTP/1.1\r\nhost: x\r\n\r\n"],
     ["a tab behind the method", "GET\t/size HTTP/1.1\r\nhost: x\r\n\r\n"],
   ])("%s", async (_, bytes) => {
-    const { status, body, text } = await askRaw(http, `${bytes}GET /size HTTP/1.1\r\nhost: smuggled\r\n\r\n`);
+    const { status, headers: fields, body, text } = await askRaw(http, `${bytes}GET /size HTTP/1.1\r\nhost: smuggled\r\n\r\n`);
     expect(status).toBe(400);
-    expect(JSON.parse(body.slice(0, body.indexOf("\n")))).toMatchObject({ status: 400, code: "malformed_request" });
+    const problem: unknown = JSON.parse(body.slice(0, body.indexOf("\n")));
+    expect(problem).toMatchObject({ status: 400, code: "malformed_request", requestId: fields.get("x-request-id") });
     expect(text).not.toContain("HTTP/1.1 200");
     expect(text).not.toMatch(/node:|\bat |\.ts\b/);
   });
@@ -157,6 +158,15 @@ describe("each limit just below, at, and just above", () => {
       { status, limit },
       { status, limit },
     ]);
+  });
+
+  test("fields far beyond their number cost no one else anything", async () => {
+    const began = performance.now();
+    const many = askRaw(http, get("/size", ...Array.from({ length: 30_000 }, () => "_:")));
+    expect((await askRaw(http, get("/size"))).status).toBe(200);
+    expect(JSON.parse((await many).body)).toMatchObject({ status: 431, limit: "headerFields" });
+    // A bound against work that grows with the square of their number.
+    expect(performance.now() - began).toBeLessThan(5_000);
   });
 
   test.each([

@@ -110,13 +110,14 @@ export class RequestFields {
     let traceparent: string | null = null;
     let tracestate: string[] | null = null;
     let connection: string | null = null;
+    let twins: Field[] | null = null;
     for (let i = 0; i + 1 < raw.length; i += 2) {
-      const { name, kind, twin } = fieldOf(raw[i] ?? "");
+      const field = fieldOf(raw[i] ?? "");
+      const { name, kind } = field;
       const value = raw[i + 1] ?? "";
-      if (kind === "forward") {
-        if (twin !== null && hasName(raw, twin)) this.problem = `header fields "${name}" and "${twin}" could be taken for one another`;
-        forward.push(name, value);
-      } else if (kind === "host") {
+      if (field.twin !== null) (twins ??= []).push(field);
+      if (kind === "forward") forward.push(name, value);
+      else if (kind === "host") {
         if (++hosts > 1) this.problem = "there is more than one Host field";
         // Most requests have the same one.
         if (value !== this.#goodHost) {
@@ -141,8 +142,8 @@ export class RequestFields {
       else if (kind === "tracestate") (tracestate ??= []).push(value);
       else if (kind === "te") this.takesTrailers ||= TRAILERS.test(value);
       else if (kind === "expect") this.expect = this.expect === null ? value : `${this.expect}, ${value}`;
-      else if (twin !== null && hasName(raw, twin)) this.problem = `header fields "${name}" and "${twin}" could be taken for one another`;
     }
+    if (twins !== null) this.#compare(twins, raw);
     this.hasHost = hosts > 0;
     if (traceparent !== null && isTraceparent(traceparent)) {
       forward.push("traceparent", traceparent);
@@ -151,6 +152,14 @@ export class RequestFields {
     }
     if (connection !== null) this.#strip(connection);
     if (this.chunked && this.contentLength >= 0) this.problem = "there are both Content-Length and Transfer-Encoding";
+  }
+
+  /** Refuses a name with an underscore beside its twin. All names are looked at once, however many fields there are. */
+  #compare(twins: readonly Field[], raw: readonly string[]): void {
+    const all = new Set<string>();
+    for (let i = 0; i < raw.length; i += 2) all.add(fieldOf(raw[i] ?? "").name);
+    const pair = twins.find(({ twin }) => twin !== null && all.has(twin));
+    if (pair !== undefined) this.problem = `header fields "${pair.name}" and "${pair.twin}" could be taken for one another`;
   }
 
   #timeout(value: string): void {
@@ -168,22 +177,28 @@ export class RequestFields {
 
   /** Takes out the fields that Connection names. */
   #strip(connection: string): void {
-    // The two usual values name no field.
-    if (connection === "keep-alive" || connection === "close") return;
-    const named = new Set(connection.split(",").map((token) => token.trim().toLowerCase()));
+    const named = namedBy(connection);
     const { forward } = this;
-    if (!forward.some((text, index) => index % 2 === 0 && named.has(text))) return;
-    const kept: string[] = [];
-    for (let i = 0; i + 1 < forward.length; i += 2) {
-      const name = forward[i] ?? "";
-      // Host is never hop-by-hop, whatever a caller says.
-      if (name === "host" || !named.has(name)) kept.push(name, forward[i + 1] ?? "");
-    }
-    this.forward = kept;
+    if (named === null || !forward.some((text, index) => index % 2 === 0 && named.has(text))) return;
+    // Host is never hop-by-hop, whatever a caller says.
+    named.delete("host");
+    this.forward = withoutNamed(forward, named);
   }
 }
 
-function hasName(raw: readonly string[], name: string): boolean {
-  for (let i = 0; i < raw.length; i += 2) if (fieldOf(raw[i] ?? "").name === name) return true;
-  return false;
+/** The names in a value of Connection, in lower case; null: it names no field. */
+export function namedBy(connection: string): Set<string> | null {
+  // The usual values.
+  if (connection === "" || connection === "keep-alive" || connection === "close") return null;
+  return new Set(connection.split(",").map((token) => token.trim().toLowerCase()));
+}
+
+/** Fields, names and values in turn, without those of these names. */
+export function withoutNamed(fields: readonly string[], names: ReadonlySet<string>): string[] {
+  const kept: string[] = [];
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    const name = fields[i] ?? "";
+    if (!names.has(name.toLowerCase())) kept.push(name, fields[i + 1] ?? "");
+  }
+  return kept;
 }

@@ -27,6 +27,11 @@ test("a handler's fields go out as lines, hop-by-hop ones and those that the bri
   });
 });
 
+test("fields that a handler's Connection names are of one connection too", () => {
+  const fields = responseFields(["x-gone", "1", "connection", "close, X-Gone", "date", "then", "connection", "date", "x-kept", "2"]);
+  expect(fields).toEqual({ list: ["x-kept", "2"], text: "x-kept: 2\r\n", hasDate: false, contentLength: -1 });
+});
+
 test.each([
   ["a line end in a value", ["a", "b\r\nset-cookie: x"]],
   ["a line feed at a value's end", ["a", "b\n"]],

@@ -1,6 +1,7 @@
 // Answers as they go out: the head as text, and faults as problem+json (RFC 9457). Pure: time comes in as an argument.
 
 import { FAULTS, FIELD_NAME, FIELD_VALUE, type Fault, HOP_BY_HOP, LIMITS } from "@headgate/core";
+import { namedBy, withoutNamed } from "./fields.ts";
 
 /** Fields that the bridge writes itself, or that are of one connection. */
 const OWN = new Set([...HOP_BY_HOP, "http2-settings", "content-length", "x-request-id"]);
@@ -29,17 +30,19 @@ export function fieldList(list: readonly string[]): FieldList {
 /** No fields at all. */
 export const NO_FIELDS: ResponseFields = { list: [], text: "", hasDate: false, contentLength: -1 };
 
-/** Checks a handler's fields; null: one of them cannot be sent. */
+/** Checks a handler's fields; null: one of them cannot be sent. Those of one connection and those that Connection names are left out. */
 export function responseFields(headers: readonly string[]): ResponseFields | null {
   const list: string[] = [];
   let text = "";
   let hasDate = false;
   let contentLength = -1;
+  let connection = "";
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i] ?? "";
     const value = headers[i + 1] ?? "";
     if (!FIELD_NAME.test(name) || !FIELD_VALUE.test(value)) return null;
     if (OWN.has(name)) {
+      if (name === "connection") connection = connection === "" ? value : `${connection},${value}`;
       if (name !== "content-length") continue;
       if (contentLength >= 0 || !/^\d{1,15}$/.test(value)) return null;
       contentLength = Number(value);
@@ -49,7 +52,10 @@ export function responseFields(headers: readonly string[]): ResponseFields | nul
     list.push(name, value);
     text += `${name}: ${value}\r\n`;
   }
-  return { list, text, hasDate, contentLength };
+  const named = namedBy(connection);
+  if (named === null) return { list, text, hasDate, contentLength };
+  const kept = withoutNamed(list, named);
+  return { ...fieldList(kept), hasDate: hasDate && !named.has("date"), contentLength };
 }
 
 /**

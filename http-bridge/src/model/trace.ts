@@ -17,7 +17,7 @@ export function isTraceparent(value: string): boolean {
 export function isTracestate(value: string): boolean {
   const keys = new Set<string>();
   for (const part of value.split(",")) {
-    const member = part.replace(/^[ \t]+|[ \t]+$/g, "");
+    const member = trimmed(part);
     if (member === "") continue;
     const key = MEMBER.exec(member)?.[1];
     if (key === undefined || keys.has(key)) return false;
@@ -25,3 +25,14 @@ export function isTracestate(value: string): boolean {
   }
   return keys.size > 0 && keys.size <= MOST_MEMBERS;
 }
+
+/** Without the spaces and tabs around it. Not by a pattern, which would look at a run of them anew from each of its places. */
+function trimmed(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && isBlank(text.charCodeAt(start))) start++;
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end--;
+  return text.slice(start, end);
+}
+
+const isBlank = (code: number): boolean => code === 0x20 || code === 0x09;
