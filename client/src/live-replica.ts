@@ -70,6 +70,8 @@ export class LiveReplica implements Candidate, LinkEvents {
   #unheardLooks = 0;
   #reconnectMs = RECONNECT_MIN_MS;
   #busyMs = BUSY_MIN_MS;
+  /** By how many calls it is tried with more next. */
+  #growth = 1;
   #timer: NodeJS.Timeout | null = null;
   #lineTimer: NodeJS.Timeout | null = null;
 
@@ -259,13 +261,20 @@ export class LiveReplica implements Candidate, LinkEvents {
 
   #standInLine(): void {
     this.#inLine = true;
+    this.#growth = 1;
     this.most = Math.min(this.most, this.inFlight);
+    this.#growLater();
+  }
+
+  /** Where neither room is given nor a call ends, it is tried with one more after a while, then with two more, four, and so on. */
+  #growLater(): void {
     if (this.#lineTimer !== null) return;
     this.#lineTimer = setTimeout(() => {
-      // It gives no room: it is tried with one more.
       this.#leaveLine();
-      this.most = Math.min(this.#limit, this.most + 1);
+      this.most = Math.min(this.#limit, this.most + this.#growth);
+      this.#growth *= 2;
       this.#events.available();
+      if (this.most < this.#limit) this.#growLater();
     }, this.#busyMs);
     this.#busyMs = Math.min(this.#busyMs * 2, BUSY_MAX_MS);
   }
