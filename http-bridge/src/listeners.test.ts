@@ -1,6 +1,7 @@
 // Callers that are slow, silent or too many, on real sockets and with short times: heads and bodies that do not come, answers that are
 // not taken, connections beyond the limit. Every one of them is told, or ended, and leaves room for the next.
 
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { type ClientHttp2Session, connect as connectHttp2 } from "node:http2";
 import { type Socket, connect } from "node:net";
 import { afterEach, expect, test } from "@jest/globals";
@@ -160,6 +161,25 @@ test("a caller that takes nothing of its answers is given up after sendTimeoutMs
   expect(answers).toBeGreaterThan(2);
   expect(slow.text().match(/HTTP\/1\.1 200/g)?.length ?? 0).toBeLessThan(90);
   expect(quick.socket.destroyed).toBe(false);
+});
+
+test("a connection whose caller was slow to take the last answer is idle like any other once it has it", async () => {
+  const { httpPort } = await listen({ sendTimeoutMs: 5_000, keepAliveTimeoutMs: 300 });
+  const accepted: Socket[] = [];
+  // What Node's documentation says of this channel.
+  const take = (message: unknown): void => void accepted.push((message as { readonly socket: Socket }).socket);
+  subscribe("net.server.socket", take);
+  const slow = await dial(httpPort);
+  await until(() => accepted.length > 0);
+  unsubscribe("net.server.socket", take);
+  slow.socket.write("GET /-/healthz HTTP/1.1\r\nhost: x\r\n\r\n");
+  await until(() => slow.text().includes("ok"));
+  // More than the buffers of the system hold, as if it were the end of the answer.
+  slow.socket.pause();
+  accepted[0]?.write(Buffer.alloc(32 * 1024 * 1024));
+  await until(() => accepted[0]?.timeout === 5_000);
+  slow.socket.resume();
+  await slow.closed;
 });
 
 test("over HTTP/2 its stream is reset, and its connection stays", async () => {

@@ -47,12 +47,13 @@ function follow(connection: Connection, responder: Http1Responder, before: Http1
 const LOOK_MS = 1_000;
 
 /** Gives callers up that take nothing of what waits for them for this long. To be called now and then. */
-function watch(sockets: ReadonlySet<Connection>, sendTimeoutMs: number): void {
+function watch(sockets: ReadonlySet<Connection>, sendTimeoutMs: number, idleMs: number): void {
   for (const socket of sockets) {
     const stalls = socket.writableLength > 0;
-    // Node counts from when something last went out, and ends the connection; for idle ones it sets a time of its own.
+    // Node counts from when something last went out, and ends the connection; for idle ones it sets a time of its own, which it may
+    // have done while the last answer still waited.
     if (stalls && socket.timeout !== sendTimeoutMs) socket.setTimeout(sendTimeoutMs);
-    else if (!stalls && socket.timeout === sendTimeoutMs) socket.setTimeout(0);
+    else if (!stalls && socket.timeout === sendTimeoutMs) socket.setTimeout(withoutAnswer(socket.asked ?? null) === null ? idleMs : 0);
   }
 }
 
@@ -105,7 +106,8 @@ export function createBridgeServer(surroundings: Surroundings): Server {
   server.on("checkExpectation", onRequest);
   const sockets = new Set<Connection>();
   const lookMs = Math.min(LOOK_MS, limits.sendTimeoutMs);
-  const look = setInterval(() => watch(sockets, limits.sendTimeoutMs), lookMs).unref();
+  const idleMs = server.keepAliveTimeout + server.keepAliveTimeoutBuffer;
+  const look = setInterval(() => watch(sockets, limits.sendTimeoutMs, idleMs), lookMs).unref();
   server.on("close", () => clearInterval(look));
   server.on("connection", (socket: Connection) => {
     sockets.add(socket);

@@ -158,6 +158,21 @@ test("copies that are sent and copies that are dropped are counted in the status
   expect(bridge).toMatchObject({ shadowsCopied: 1, shadowsDropped: 9 });
 });
 
+test("a shadow has at most shadowInFlight copies under way", async () => {
+  await using fresh = await startInstance();
+  await fresh.serve.createBackend("real", () => "real");
+  // Room for more than the lane has.
+  await fresh.serve.createBackend({ name: "wide", handler: () => new Promise(() => undefined), config: { maxConcurrentQueries: 1_000 } });
+  await fresh.serve.createEndpoint("bounded", { backend: "real", route: "/bounded" });
+  await fresh.serve.shadowTraffic("bounded", "wide", 1);
+  for (let request = 0; request < 110; request += 1) expect(await fresh.text("/bounded")).toBe("real");
+  const bridges = await waitFor("the bridge's report", async () => {
+    const status = await fresh.serve.status();
+    return status.bridges.some(({ shadowsCopied, shadowsDropped }) => shadowsCopied + shadowsDropped === 110) ? status.bridges : null;
+  });
+  expect(bridges).toMatchObject([{ shadowsCopied: 100, shadowsDropped: 10 }]);
+});
+
 test("a body that comes in a stream is not copied", async () => {
   await serve.shadowTraffic("watched", "copy", 1);
   const body = new ReadableStream({
