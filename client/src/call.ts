@@ -114,4 +114,16 @@ export class Call implements RequestHeadInit, Due<Call> {
   get websocket(): boolean {
     return this.lane !== null;
   }
+
+  /** Bytes of the body that were given and not sent. */
+  get unsentBytes(): number {
+    return lengthOf(this.pieces);
+  }
+}
+
+/** Bytes of all pieces together. */
+export function lengthOf(pieces: readonly Buffer[]): number {
+  let bytes = 0;
+  for (const piece of pieces) bytes += piece.length;
+  return bytes;
 }

@@ -17,7 +17,7 @@ import {
   writeRoomAnswer,
 } from "@headgate/proto/wire";
 import { type GrpcStream, openStream } from "@headgate/rpc/stream";
-import type { Call } from "./call.ts";
+import { type Call, lengthOf } from "./call.ts";
 import { CallTable } from "./call-table.ts";
 import type { Link, LinkEvents } from "./link.ts";
 import type { LaneOut } from "./message-lane.ts";
@@ -205,10 +205,4 @@ export class Session implements Link, LaneOut {
     this.#stream.close();
     this.#events.ended(this.#calls.clear(), broken);
   }
-}
-
-function lengthOf(pieces: readonly Buffer[]): number {
-  let bytes = 0;
-  for (const piece of pieces) bytes += piece.length;
-  return bytes;
 }

@@ -14,6 +14,8 @@ export const LIMITS = {
   grpcMessageBytes: 4 * MIB,
   bodyChunkBytes: 64 * KIB,
   streamWindowBytes: 256 * KIB,
+  readAheadBytes: 4 * MIB,
+  readAheadTotalBytes: 32 * MIB,
   sessionStreams: 10_000,
   connections: 10_000,
   pipelinedRequests: 100,

@@ -7,6 +7,7 @@ import { type ExtraFields, withoutCors } from "./model/cors.ts";
 import { bodyTooLarge } from "./model/request.ts";
 import { NO_FIELDS, type ResponseFields, hasBody, problem, responseFields } from "./model/response.ts";
 import { trailerFields, trailersProblem } from "./model/trailers.ts";
+import type { ReadAhead, WaitingUpload } from "./read-ahead.ts";
 import type { Responder } from "./responder.ts";
 
 let lastHeaders: readonly string[] = [];
@@ -22,7 +23,7 @@ function fieldsOf(headers: readonly string[]): ResponseFields | null {
 }
 
 /** One request and its answer. */
-export class Exchange implements CallSink {
+export class Exchange implements CallSink, WaitingUpload {
   readonly method: string;
   readonly requestId: string;
   /** Null until there is somewhere to send the request. */
@@ -36,6 +37,8 @@ export class Exchange implements CallSink {
   readonly #to: Responder;
   readonly #router: Router;
   #received = 0;
+  /** Where what waits of the request's body counts; null: nowhere. */
+  #ahead: ReadAhead | null = null;
   /** Bytes of the answer's body that are still to come by the handler's word; -1: it did not say. */
   #promised = -1;
   /** Bytes of the answer that leave with release(). */
@@ -48,6 +51,11 @@ export class Exchange implements CallSink {
     this.requestId = requestId;
     this.#to = to;
     this.#router = router;
+  }
+
+  /** How many bytes of the request's body a replica has taken. */
+  get taken(): number {
+    return this.#received - (this.call?.unsentBytes ?? 0);
   }
 
   /** Whether the request came over TLS. */
@@ -75,8 +83,9 @@ export class Exchange implements CallSink {
   }
 
   /** Hands a body on as it comes. */
-  forward(call: Call, maxBodyBytes: number): void {
+  forward(call: Call, maxBodyBytes: number, ahead: ReadAhead): void {
     const { incoming } = this.#to;
+    if (this.#to.hidesEnd) this.#ahead = ahead;
     incoming.on("data", (piece: Buffer) => {
       if (this.over) return;
       this.#received += piece.length;
@@ -87,7 +96,7 @@ export class Exchange implements CallSink {
       }
       this.#router.giveBody(call, piece, false);
       // What is left has to wait for a replica or for its credit; so does the caller.
-      if (call.pieces.length > 0) incoming.pause();
+      if (call.pieces.length > 0 && this.#ahead?.waits(this, piece.length) !== true) incoming.pause();
     });
     incoming.on("end", () => {
       if (this.over) return;
@@ -108,9 +117,13 @@ export class Exchange implements CallSink {
   }
 
   writable(): void {
-    if (this.over) return;
+    this.#ahead?.goesOn(this);
+    this.readOn();
+  }
+
+  readOn(): void {
     const { incoming } = this.#to;
-    if (incoming.isPaused()) incoming.resume();
+    if (!this.over && incoming.isPaused()) incoming.resume();
   }
 
   // --- the answer ---
@@ -154,7 +167,7 @@ export class Exchange implements CallSink {
     const released = this.#to.flush();
     const bytes = this.#gathered;
     this.#gathered = 0;
-    if (bytes > 0 && !this.over) this.#taken(bytes, this.#to.full);
+    if (bytes > 0 && !this.over) this.#credit(bytes, this.#to.full);
     return released;
   }
 
@@ -223,7 +236,7 @@ export class Exchange implements CallSink {
     }
     const state = this.#to.write(piece);
     if (state !== "gathered") {
-      this.#taken(bytes, state === "queued");
+      this.#credit(bytes, state === "queued");
       return true;
     }
     const asked = this.#gathered > 0;
@@ -232,7 +245,7 @@ export class Exchange implements CallSink {
   }
 
   /** Gives credit for what was sent: at once, or where too much waits when all of it is taken, however many pieces that are. */
-  #taken(bytes: number, waits: boolean): void {
+  #credit(bytes: number, waits: boolean): void {
     if (!waits && this.#untaken === 0) {
       if (this.call !== null) this.#router.consumed(this.call, bytes);
       return;

@@ -16,6 +16,7 @@ import { canSendWhole, sendWhole } from "./whole-response.ts";
 export class Http1Responder implements Responder {
   readonly incoming: IncomingMessage;
   readonly outgoing: ServerResponse;
+  readonly hidesEnd = true;
   /** Set once the request was looked at. */
   exchange: Exchange | null = null;
   /** The request before it on the same connection, if that has no answer yet. */

@@ -14,6 +14,7 @@ const { NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = constants;
 export class Http2Responder implements Responder {
   readonly incoming: ServerHttp2Stream;
   readonly outgoing: ServerHttp2Stream;
+  readonly hidesEnd = false;
   /** Whether the request is here to its end. */
   received: boolean;
   /** When it began to come, on performance.now()'s scale. */

@@ -10,6 +10,7 @@ import { LIMITS, parseEndpointSpec } from "@headgate/core";
 import { Intake } from "./intake.ts";
 import { Listeners } from "./listeners.ts";
 import type { BridgeLimits } from "./serve.ts";
+import { ReadAhead } from "./read-ahead.ts";
 import { WebSockets } from "./websockets.ts";
 
 /** A bound against hanging, never a claim about speed. */
@@ -38,6 +39,7 @@ async function listen(limits: Partial<BridgeLimits> = {}, routes = 0) {
       intake: new Intake(router),
       state: { draining: false },
       sockets: new WebSockets(),
+      ahead: new ReadAhead(),
       limits: { ...LIMITS, headerTimeoutMs: 200, ...limits },
     },
     () => undefined,

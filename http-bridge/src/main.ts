@@ -7,6 +7,7 @@ import { BridgeBoot } from "@headgate/proto/routing";
 import type { BridgeState } from "./bridge-state.ts";
 import { Intake } from "./intake.ts";
 import { Listeners } from "./listeners.ts";
+import { ReadAhead } from "./read-ahead.ts";
 import { WebSockets } from "./websockets.ts";
 
 /** One JSON line on standard output, which is the bridge's log. */
@@ -31,7 +32,7 @@ async function main(): Promise<void> {
       httpsPort: boot.httpsPort ?? null,
       certificate: { cert: boot.tlsCert, key: boot.tlsKey },
     },
-    { router, intake: new Intake(router), state, sockets, limits: LIMITS },
+    { router, intake: new Intake(router), state, sockets, ahead: new ReadAhead(), limits: LIMITS },
     log,
   );
   // On a given port it listens only when it has a table, as other bridges may be serving there already.

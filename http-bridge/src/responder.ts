@@ -16,6 +16,8 @@ export interface Responder {
   readonly incoming: Readable;
   /** Whether the connection is one of TLS. */
   readonly secure: boolean;
+  /** Whether a caller who leaves is noticed only once all that it sent before is read. */
+  readonly hidesEnd: boolean;
   /** Whether the request is here to its end. */
   readonly received: boolean;
   /** Fields behind the request's body, once it has ended: names and values in turn. */

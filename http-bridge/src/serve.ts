@@ -8,6 +8,7 @@ import { addCors, preflightAnswer, shardKeyOf } from "./extras.ts";
 import type { Intake, Verdict } from "./intake.ts";
 import { bodyPlan } from "./model/request.ts";
 import { answerOwn } from "./own-routes.ts";
+import type { ReadAhead } from "./read-ahead.ts";
 import type { WebSockets } from "./websockets.ts";
 
 /** Limits of connections, which tests set lower. */
@@ -22,16 +23,17 @@ export interface Surroundings {
   readonly intake: Intake;
   readonly state: BridgeState;
   readonly sockets: WebSockets;
+  readonly ahead: ReadAhead;
 }
 
 /** Does what the intake said of the request that it looked at last. */
-export function serve(exchange: Exchange, verdict: Verdict, { router, intake, state }: Surroundings): void {
+export function serve(exchange: Exchange, verdict: Verdict, { router, intake, state, ahead }: Surroundings): void {
   const { endpoint, cors } = intake;
   if (cors !== null) addCors(exchange, cors, intake.fields.forward);
   if (verdict === "call" && endpoint !== null) {
     const { timeoutMs } = intake.fields;
     exchange.callersDeadline = timeoutMs > 0 && timeoutMs < endpoint.requestTimeoutMs;
-    send(exchange, intake.call(endpoint, exchange.method, intake.target, exchange.secure, exchange), endpoint, intake, router);
+    send(exchange, intake.call(endpoint, exchange.method, intake.target, exchange.secure, exchange), endpoint, intake, router, ahead);
   } else if (verdict === "own") answerOwn(exchange, intake.path, router, state);
   else if (verdict === "preflight" && cors !== null) {
     exchange.answer(204, preflightAnswer(cors, intake.fields.forward, intake.allow), "");
@@ -43,7 +45,7 @@ export function serve(exchange: Exchange, verdict: Verdict, { router, intake, st
   }
 }
 
-function send(exchange: Exchange, call: Call, endpoint: LiveEndpoint, { fields }: Intake, router: Router): void {
+function send(exchange: Exchange, call: Call, endpoint: LiveEndpoint, { fields }: Intake, router: Router, ahead: ReadAhead): void {
   const { contentLength, chunked, expect } = fields;
   const shardKey = shardKeyOf(exchange, endpoint, fields);
   switch (bodyPlan(contentLength, chunked)) {
@@ -66,6 +68,6 @@ function send(exchange: Exchange, call: Call, endpoint: LiveEndpoint, { fields }
       call.bodyEnded = false;
       exchange.call = call;
       router.dispatch(endpoint, call, shardKey);
-      exchange.forward(call, endpoint.maxBodyBytes);
+      exchange.forward(call, endpoint.maxBodyBytes, ahead);
   }
 }

@@ -7,6 +7,7 @@ import { Router } from "@headgate/client/data-plane";
 import { LIMITS, parseEndpointSpec } from "@headgate/core";
 import { Intake } from "./intake.ts";
 import { createBridgeServer } from "./server.ts";
+import { ReadAhead } from "./read-ahead.ts";
 import { WebSockets } from "./websockets.ts";
 
 let callers: Socket[] = [];
@@ -31,7 +32,7 @@ async function bridge() {
   router.apply({ epoch: "e", sequence: 1n, revision: 1n, endpoints: [endpoint.value], backends });
   const state = { draining: false };
   const sockets = new WebSockets();
-  const server = createBridgeServer({ router, intake: new Intake(router), state, sockets, limits: LIMITS });
+  const server = createBridgeServer({ router, intake: new Intake(router), state, sockets, ahead: new ReadAhead(), limits: LIMITS });
   open.push({ server, router });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -78,6 +78,15 @@ test("a body that is being read", async () => {
   expect(await noted(instance, "the end", "uploading", ({ ended }) => ended === true)).toMatchObject({ bodyError: "cancelled" });
 });
 
+test("an upload of 1 MiB that nobody reads", async () => {
+  const body = `100000\r\n${"x".repeat(1024 * 1024)}\r\n`;
+  const socket = await open("unread", "/observed/unread", "POST", body);
+  await noted(instance, "the begin", "unread", ({ begun }) => begun === true);
+  await waitFor("the last byte with the system", () => socket.writableLength === 0);
+  await leave("an upload that nobody reads", "unread", socket);
+  await noted(instance, "the end", "unread", ({ ended }) => ended === true);
+});
+
 test("a request that waits for a replica never reaches it, and those behind it do", async () => {
   await serve.createBackend({ name: "narrow", handler: "./observed.ts#Observed", config: { maxConcurrentQueries: 1 } });
   await serve.createEndpoint("narrow", { backend: "narrow", route: "/narrow/*" });

@@ -6,6 +6,7 @@ import { afterAll, expect, test } from "@jest/globals";
 import type { HandlerRequest } from "headgate";
 import { type Protocol, ask } from "../support/http-client.ts";
 import { openSocket, startInstance, waitFor } from "../support/instance.ts";
+import { openHttp2 } from "../support/http2.ts";
 import { OBSERVED_FILES, inFlight, noted, notesOf, observe } from "../support/observed.ts";
 
 const instance = await startInstance({ files: OBSERVED_FILES, h2cPort: 0 });
@@ -127,11 +128,10 @@ test("a reader that stops reading stops its own generator, and nobody else's; me
 
 test("a handler that does not read holds back its caller and no one else, and gets all when it reads", async () => {
   const size = 64 * 1024 * 1024;
-  const fields = [`content-length: ${8 * 1024 * 1024}`, "x-request-timeout: 3s"];
-  const stuck = await open("unread", "/observed/unread", "POST", ...fields);
-  stuck.write(Buffer.alloc(8 * 1024 * 1024));
+  await serve.updateEndpoint("observed", { maxBodyBytes: size });
+  const stuck = await open("unread", "/observed/unread", "POST", `content-length: ${size}`, "x-request-timeout: 3s");
+  stuck.write(Buffer.alloc(size));
   await noted(instance, "the begin", "unread", (note) => note.begun === true);
-  // A body over the limit of 10 MiB would be refused; the caller of this one is only held back.
   await waitFor("a standstill", async () => {
     const before = stuck.bytesWritten - stuck.writableLength;
     await new Promise((done) => setTimeout(done, 200));
@@ -139,12 +139,38 @@ test("a handler that does not read holds back its caller and no one else, and ge
   });
   expect(stuck.writableLength).toBeGreaterThan(0);
 
-  await serve.updateEndpoint("observed", { maxBodyBytes: size });
   const answer = await instance.fetch("/observed/read", { method: "POST", body: Buffer.alloc(size) });
   expect(await answer.text()).toBe(String(size));
-  // That a caller has left stands behind what nobody reads: the deadline ends it at the latest.
+  // That a caller has left stands behind what nobody reads, where that is more than is read ahead: the deadline ends it at the latest.
   stuck.destroy();
   expect((await noted(instance, "the abort", "unread", (note) => note.aborted !== undefined)).aborted).toBe("deadline_exceeded");
+});
+
+test("a handler that reads late gets every byte of what was read ahead of it, in order", async () => {
+  await serve.createBackend("late", async (request: HandlerRequest) => {
+    await new Promise((done) => setTimeout(done, 300));
+    const bytes = new Uint8Array(await request.arrayBuffer());
+    let wrong = 0;
+    for (let i = 0; i < bytes.length; i++) if (bytes[i] !== (i * 7 + (i >> 12)) % 256) wrong++;
+    return { length: bytes.length, wrong };
+  });
+  await serve.createEndpoint("late", { backend: "late", route: "/late", methods: ["POST"] });
+  const lengths = [300_000, 2_000_000, 9_000_000];
+  const answers = lengths.map(async (length) => {
+    const body = Uint8Array.from({ length }, (_, i) => (i * 7 + (i >> 12)) % 256);
+    return (await instance.fetch("/late", { method: "POST", body })).json();
+  });
+  expect(await Promise.all(answers)).toEqual(lengths.map((length) => ({ length, wrong: 0 })));
+});
+
+test("over HTTP/2 a caller who leaves is noticed whatever its upload, which nobody reads", async () => {
+  await using client = openHttp2(serve.h2cUrl ?? "");
+  const stream = client.session.request({ ":method": "POST", ":path": "/observed/unread", "x-request-id": "unread-2" });
+  stream.on("error", () => undefined);
+  stream.write(Buffer.alloc(16 * 1024 * 1024));
+  await noted(instance, "the begin", "unread-2", (note) => note.begun === true);
+  stream.close(8);
+  expect((await noted(instance, "the abort", "unread-2", (note) => note.aborted !== undefined)).aborted).toBe("cancelled");
 });
 
 test("a handler answers without reading the body: the answer comes, and nothing of the rest is left anywhere", async () => {
