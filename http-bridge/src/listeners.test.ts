@@ -131,6 +131,15 @@ test("a connection that asks for nothing is closed after keepAliveTimeoutMs, ove
   await closed;
 });
 
+test("a connection that never says a word is closed after headerTimeoutMs", async () => {
+  const { httpPort } = await listen({ headerTimeoutMs: 300 });
+  const [one, other] = [await dial(httpPort), await dial(httpPort)];
+  await Promise.all([one.closed, other.closed]);
+  const next = await dial(httpPort);
+  next.socket.write("GET /-/healthz HTTP/1.1\r\nhost: x\r\n\r\n");
+  await until(() => next.text().startsWith("HTTP/1.1 200 "));
+});
+
 test("a connection that does not begin HTTP/2 is closed after headerTimeoutMs", async () => {
   const { h2cPort } = await listen({ headerTimeoutMs: 300 });
   const silent = await dial(h2cPort);

@@ -11,7 +11,7 @@ import { type HandlerRequest, type StartOptions, start } from "headgate";
 import { CERTIFICATE, OTHER_CERTIFICATE } from "../support/certificates.ts";
 import { GATE_FILES, aborted, entered, openGate } from "../support/gate.ts";
 import { askHttp2, openHttp2 } from "../support/http2.ts";
-import { REPOSITORY, type TestInstance, alive, runNode, startInstance, temporaryFolder, waitFor } from "../support/instance.ts";
+import { REPOSITORY, type TestInstance, alive, openSocket, runNode, startInstance, temporaryFolder, waitFor } from "../support/instance.ts";
 import { openWebSocket } from "../support/websocket.ts";
 
 const KIB = 1024;
@@ -33,6 +33,8 @@ async function certificateFiles() {
 let instance: TestInstance;
 let h2c: string;
 let https: string;
+/** Connections of TLS whose callers say nothing, or not enough, from the start of these tests on; resolves when they are closed. */
+let silent: Promise<unknown>;
 beforeAll(async () => {
   const files = await certificateFiles();
   instance = await startInstance({ files: GATE_FILES, h2cPort: 0, httpsPort: 0, ...files.options });
@@ -40,6 +42,12 @@ beforeAll(async () => {
   const { serve } = instance;
   h2c = serve.h2cUrl ?? "";
   https = serve.httpsUrl ?? "";
+  const starts = ["", "\x16\x03\x01\x02\x00\x01"].map(async (hello) => {
+    const socket = await openSocket(https);
+    socket.on("error", () => undefined).write(hello, "latin1");
+    await new Promise((resolve) => socket.once("close", resolve));
+  });
+  silent = Promise.all(starts);
   await serve.createBackend("echo", async (request: Request) => ({
     method: request.method,
     bytes: (await request.arrayBuffer()).byteLength,
@@ -337,6 +345,12 @@ test("while draining, requests of HTTP/2 finish and their connection takes nothi
   await openGate(other, "a");
   expect(await running).toMatchObject({ status: 200, body: "passed a", code: 0 });
   await ended;
+});
+
+test("a handshake that does not come to its end is given up after headerTimeoutMs", async () => {
+  await silent;
+  await using client = openHttp2(https, CERTIFICATE.cert);
+  expect(await askHttp2(client.session, { ":path": "/-/healthz" })).toMatchObject({ status: 200 });
 });
 
 test("the command line shows what is served", async () => {
