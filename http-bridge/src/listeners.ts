@@ -57,7 +57,7 @@ export class Listeners {
     const http = createBridgeServer(surroundings);
     const http2 = createHttp2Front(surroundings);
     const all: (Listener | null)[] = [{ server: http, port: httpPort }];
-    all.push(h2cPort === null ? null : { server: createServer({ allowHalfOpen: true }, http2.connection), port: h2cPort });
+    all.push(h2cPort === null ? null : { server: createServer(http2.connection), port: h2cPort });
     if (httpsPort === null) all.push(null);
     else {
       const server = await createTlsServer({

@@ -145,6 +145,21 @@ describe("HTTP/2 by prior knowledge", () => {
     expect(await kept).toMatchObject({ status: 200, body: "passed kept" });
   });
 
+  test.each([
+    ["without TLS", "h2c"],
+    ["over TLS", "https"],
+  ])("a caller that closes its connection %s is gone, with all that it asked for there, taken or not", async (_, name) => {
+    await using client = openHttp2(name === "h2c" ? h2c : https, CERTIFICATE.cert);
+    const { session } = client;
+    const waiting = session.request({ ":path": `/gate?gate=gone-${name}` });
+    const unread = session.request({ ":path": "/endless" });
+    for (const stream of [waiting, unread]) stream.on("error", () => undefined);
+    await Promise.all([entered(instance, `gone-${name}`), new Promise((resolve) => unread.once("response", resolve))]);
+    session.destroy();
+    await aborted(instance, `gone-${name}`);
+    await waitFor("an idle bridge", async () => (await instance.serve.status()).bridges.every(({ inFlight }) => inFlight === 0));
+  });
+
   test("a reader that stops holds back its own stream alone", async () => {
     await using client = openHttp2(h2c);
     const stopped = client.session.request({ ":path": "/endless" });

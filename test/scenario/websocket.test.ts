@@ -251,6 +251,8 @@ test("the deadline bounds the time until a handler accepts, and not what comes a
   await serveHandler("late", handler, { requestTimeoutMs: 300 });
   const answer = await ask("/late");
   expect([answer.status, answer.body]).toEqual([504, expect.stringContaining("deadline_exceeded")]);
+  const sooner = await ask("/late", ["x-request-timeout: 100ms"]);
+  expect(JSON.parse(sooner.body)).toMatchObject({ status: 504, code: "deadline_exceeded", limit: "X-Request-Timeout" });
   await writeFile(join(instance.root, "accept-now"), "");
   const talk = await open("/late");
   const end = performance.now() + 700;
