@@ -56,7 +56,8 @@ export class LazyRequest {
 
   get url(): string {
     if (this.#url === undefined) {
-      const host = this.headers.get("host") ?? "localhost";
+      // There may be none, or an empty one.
+      const host = this.headers.get("host") || "localhost";
       const { secure, target } = this.#source.head;
       this.#url = `${secure ? "https" : "http"}://${host}${target}`;
     }

@@ -84,6 +84,14 @@ test.each([
   expect(read(...raw).problem).toContain(problem);
 });
 
+test.each(["", "x", "x:80", "127.0.0.1:65535", "[::1]:8000", "a_b.example", "sub~1"])("Host %j is one", (host) => {
+  expect(read("Host", host)).toMatchObject({ problem: null, host });
+});
+
+test.each(["x:65536", "x:99999", "[::::]", "[1", "1.2.3.999", "x y", "x/", "a@x", ":80"])("Host %j is none", (host) => {
+  expect(read("Host", host).problem).toContain("no host");
+});
+
 test("the length of a body is known where it is told", () => {
   expect(read("Content-Length", "0")).toMatchObject({ contentLength: 0, chunked: false });
   expect(read("Content-Length", "123456789012345")).toMatchObject({ contentLength: 123_456_789_012_345 });

@@ -72,6 +72,11 @@ const TRAILERS = /(?:^|[ \t,])trailers[ \t]*(?:$|[,;])/i;
 // The host of a URL, without what could end it and begin something else (RFC 3986, section 3.2).
 const HOST = /^(?:[\w.~!$&'()*+,;=-]*|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?$/;
 
+/** Whether a value of Host is one, such that a handler can make a URL of it. An empty one names none (RFC 9112, section 3.2). */
+function isHost(value: string): boolean {
+  return HOST.test(value) && (value === "" || URL.canParse(`http://${value}`));
+}
+
 /** What a request's header section says. Made once and read into anew for each request. */
 export class RequestFields {
   /** Names in lower case and values in turn, for the handler. */
@@ -121,7 +126,7 @@ export class RequestFields {
         if (++hosts > 1) this.problem = "there is more than one Host field";
         // Most requests have the same one.
         if (value !== this.#goodHost) {
-          if (HOST.test(value)) this.#goodHost = value;
+          if (isHost(value)) this.#goodHost = value;
           else this.problem = "the Host field is no host";
         }
         this.host = value;

@@ -32,6 +32,9 @@ test("as many as the head has room for, and no more", () => {
   const pairs = (count: number): string[] => Array.from({ length: count }, (_, index) => [`x-${index}`, "1"]).flat();
   expect(trailersProblem(pairs(40), pairs(LIMITS.headerFields - 40))).toBeNull();
   expect(trailersProblem(pairs(40), pairs(LIMITS.headerFields - 39))).toMatchObject({ details: { limit: "headerFields" } });
-  expect(trailersProblem([], ["x-a", "x".repeat(LIMITS.headerBytes - 3)])).toBeNull();
-  expect(trailersProblem([], ["x-a", "x".repeat(LIMITS.headerBytes - 2)])).toMatchObject({ details: { limit: "headerBytes" } });
+  for (const head of [[], ["x-head", "1".repeat(30_000)]]) {
+    const rest = LIMITS.headerBytes - head.join("").length;
+    expect(trailersProblem(head, ["x-a", "x".repeat(rest - 3)])).toBeNull();
+    expect(trailersProblem(head, ["x-a", "x".repeat(rest - 2)])).toMatchObject({ details: { limit: "headerBytes" } });
+  }
 });

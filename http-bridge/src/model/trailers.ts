@@ -18,6 +18,7 @@ export function trailerFields(raw: readonly string[]): readonly string[] {
 /** What is wrong with fields behind a request's body, given those before it; null: nothing. */
 export function trailersProblem(head: readonly string[], trailers: readonly string[]): Fault | null {
   if ((head.length + trailers.length) / 2 > LIMITS.headerFields) return tooManyFields();
-  const bytes = trailers.reduce((sum, text) => sum + text.length, 0);
-  return bytes > LIMITS.headerBytes ? headerTooLarge() : null;
+  return lengthOf(head) + lengthOf(trailers) > LIMITS.headerBytes ? headerTooLarge() : null;
 }
+
+const lengthOf = (texts: readonly string[]): number => texts.reduce((sum, text) => sum + text.length, 0);
