@@ -28,8 +28,8 @@ const NO_TRAILERS: readonly string[] = Object.freeze([]);
 /** Pieces of a body that leave as they came; a body of more is joined. */
 const MOST_APART = 8;
 const NOTHING_APART: readonly Buffer[] = Object.freeze([]);
-/** Credit is granted again in portions of at least this. */
-const GRANT_BYTES = LIMITS.bodyChunkBytes;
+/** Credit is granted again in portions of at least this: half a window, so that what comes of one stream comes in several frames at once. */
+const GRANT_BYTES = LIMITS.streamWindowBytes / 2;
 
 /** One open session. */
 export class Session implements Link, LaneOut {
