@@ -10,6 +10,9 @@ import { trailerFields, trailersProblem } from "./model/trailers.ts";
 import type { ReadAhead, WaitingUpload } from "./read-ahead.ts";
 import type { Responder } from "./responder.ts";
 
+/** What a waiting piece of a body costs beside its bytes: a body may come in pieces of one byte each. */
+const PIECE_COST_BYTES = 384;
+
 let lastHeaders: readonly string[] = [];
 let lastFields: ResponseFields | null = responseFields([]);
 
@@ -96,7 +99,7 @@ export class Exchange implements CallSink, WaitingUpload {
       }
       this.#router.giveBody(call, piece, false);
       // What is left has to wait for a replica or for its credit; so does the caller.
-      if (call.pieces.length > 0 && this.#ahead?.waits(this, piece.length) !== true) incoming.pause();
+      if (call.pieces.length > 0 && this.#ahead?.waits(this, piece.length + PIECE_COST_BYTES) !== true) incoming.pause();
     });
     incoming.on("end", () => {
       if (this.over) return;

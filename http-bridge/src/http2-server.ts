@@ -76,7 +76,11 @@ export function createHttp2Front(surroundings: Surroundings): Http2Front {
     responder.exchange = exchange;
     asked.add(responder);
     const left = (): void => exchange.left();
-    stream.once("aborted", left);
+    stream.once("aborted", () => {
+      left();
+      // Where it was ended without an error, it closes once all that came before was read, which may have been held back.
+      stream.resume();
+    });
     stream.once("close", () => {
       left();
       asked.delete(responder);

@@ -206,6 +206,22 @@ test("over HTTP/2 its stream is reset, and its connection stays", async () => {
   expect(await new Promise((resolve) => other.once("response", (fields) => resolve(fields[":status"])))).toBe(200);
 });
 
+test("an HTTP/2 stream that ends without an error before its body was taken leaves nothing behind", async () => {
+  const { h2cPort } = await listen({ keepAliveTimeoutMs: 300 });
+  const { session } = await dialHttp2(h2cPort);
+  const told = new Promise((resolve) => session.once("goaway", resolve));
+  const pinged = (): Promise<void> => new Promise((resolve) => void session.ping(() => resolve()));
+  for (let count = 0; count < 3; count++) {
+    const held = session.request({ ":method": "POST", ":path": "/post" });
+    held.on("error", () => undefined);
+    held.write(Buffer.alloc(100_000));
+    await pinged();
+    held.close(0);
+  }
+  // Its connection counts as idle.
+  await told;
+});
+
 test("as many connections as the limit are served, over all listeners together, and one more is closed", async () => {
   const { httpPort, h2cPort } = await listen({ connections: 5 });
   const asked = async (): Promise<string> => {
