@@ -100,11 +100,15 @@ export class Intake {
     return "call";
   }
 
+  /** Whether the request that was looked at last has less time by its caller's word than by its endpoint's. */
+  lowersDeadline({ requestTimeoutMs }: LiveEndpoint): boolean {
+    const { timeoutMs } = this.fields;
+    return timeoutMs > 0 && timeoutMs < requestTimeoutMs;
+  }
+
   /** The call of the request that was looked at last, for its endpoint. `secure`: it came over TLS. */
   call(endpoint: LiveEndpoint, method: string, target: string, secure: boolean, sink: CallSink): Call {
-    const { timeoutMs } = this.fields;
-    const most = endpoint.requestTimeoutMs;
-    const deadline = performance.now() + (timeoutMs > 0 && timeoutMs < most ? timeoutMs : most);
+    const deadline = performance.now() + (this.lowersDeadline(endpoint) ? this.fields.timeoutMs : endpoint.requestTimeoutMs);
     const call = new Call(endpoint.name, method, target, this.fields.forward, this.requestId, deadline, sink);
     call.params = this.params;
     call.secure = secure;

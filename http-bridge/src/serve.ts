@@ -31,8 +31,7 @@ export function serve(exchange: Exchange, verdict: Verdict, { router, intake, st
   const { endpoint, cors } = intake;
   if (cors !== null) addCors(exchange, cors, intake.fields.forward);
   if (verdict === "call" && endpoint !== null) {
-    const { timeoutMs } = intake.fields;
-    exchange.callersDeadline = timeoutMs > 0 && timeoutMs < endpoint.requestTimeoutMs;
+    exchange.callersDeadline = intake.lowersDeadline(endpoint);
     send(exchange, intake.call(endpoint, exchange.method, intake.target, exchange.secure, exchange), endpoint, intake, router, ahead);
   } else if (verdict === "own") answerOwn(exchange, intake.path, router, state);
   else if (verdict === "preflight" && cors !== null) {

@@ -48,7 +48,7 @@ export function serveUpgrade(req: IncomingMessage, socket: Socket, head: Buffer,
   }
   sockets.count++;
   socket.on("close", () => sockets.count--);
-  exchange.callersDeadline = fields.timeoutMs > 0 && fields.timeoutMs < endpoint.requestTimeoutMs;
+  exchange.callersDeadline = intake.lowersDeadline(endpoint);
   const handshake = new Handshake(res, socket, head, exchange, endpoint, surroundings);
   const call = intake.call(endpoint, "GET", intake.target, exchange.secure, handshake);
   handshake.send(call, shardKeyOf(exchange, endpoint, fields));
