@@ -59,6 +59,11 @@ export class LiveBackend implements ReplicaEvents, Work {
     return this.#replicas.reduce((sum, replica) => sum + (replica.open ? 1 : 0), 0);
   }
 
+  /** Resolves when each of its replicas has been tried to be reached, or has not answered in time. */
+  async tried(): Promise<void> {
+    await Promise.all(this.#replicas.map((replica) => replica.tried));
+  }
+
   /** Takes what a newer table says of this backend. */
   update(table: TableBackend): void {
     this.#table = table;

@@ -12,6 +12,8 @@ import { UnaryLink } from "./unary-link.ts";
 
 const RECONNECT_MIN_MS = 20;
 const RECONNECT_MAX_MS = 1_000;
+/** How long a new replica is waited for that can neither be connected to nor refuses, in milliseconds. */
+const FIRST_TRY_MS = 2_000;
 /** How long a replica that said "busy" and gives no room is left alone: at first about as long as a short request runs. */
 const BUSY_MIN_MS = 5;
 const BUSY_MAX_MS = 200;
@@ -56,6 +58,9 @@ export class LiveReplica implements Candidate, LinkEvents {
   /** How many answers come in one message, as a running mean. */
   slack = 1;
   link: Link | null = null;
+  /** Resolves when the first try to reach it is over, well or not, or has taken FIRST_TRY_MS. */
+  readonly tried: Promise<void>;
+  #triedNow = (): void => undefined;
   /** The backend's setting. */
   #limit: number;
   #linked = false;
@@ -83,6 +88,13 @@ export class LiveReplica implements Candidate, LinkEvents {
     this.#limit = limit;
     this.most = limit;
     this.#events = events;
+    this.tried = new Promise((resolve) => {
+      const timer = setTimeout(resolve, FIRST_TRY_MS).unref();
+      this.#triedNow = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
     this.#connect();
   }
 
@@ -138,6 +150,7 @@ export class LiveReplica implements Candidate, LinkEvents {
     this.open = false;
     this.#stopTimers();
     this.#settled();
+    this.#triedNow();
   }
 
   /** Ends at once. */
@@ -151,6 +164,7 @@ export class LiveReplica implements Candidate, LinkEvents {
   opened(): void {
     this.#linked = true;
     this.#reopen();
+    this.#triedNow();
   }
 
   finished(call: Call): void {
@@ -228,6 +242,7 @@ export class LiveReplica implements Candidate, LinkEvents {
       this.#reconnectMs = Math.min(this.#reconnectMs * 2, RECONNECT_MAX_MS);
     }
     for (const call of lost) this.#events.lost(call, broken);
+    this.#triedNow();
   }
 
   // --- inside ---

@@ -81,6 +81,14 @@ export class Router {
     return "in_force";
   }
 
+  /**
+   * Resolves when each replica of the table in force is linked, or cannot be for now: requests find their way without a wait from then
+   * on. What Envoy calls warming a cluster, but for that the table is in force already.
+   */
+  async warm(): Promise<void> {
+    await Promise.all([...this.#backends.values()].map((backend) => backend.tried()));
+  }
+
   /** Sends a call to a backend of an endpoint: the one that its fields ask for, else with a key always the same one, else by the split. */
   dispatch(endpoint: LiveEndpoint, call: Call, key: string | null): void {
     const { cursor, steering } = endpoint;

@@ -23,7 +23,10 @@ export interface Load {
 
 /** What the feed needs of its owner. */
 export interface FeedOwner {
-  /** A table came. The answer: in force now, older than the one in force, or refused with a reason. */
+  /**
+   * A table came. The answer: in force and ready for requests, older than the one in force, or refused with a reason. Tables that come
+   * meanwhile are handed over at once; answers are told in the order of the tables.
+   */
   table(table: RoutingTable): Promise<"in_force" | "older" | { readonly refused: string }>;
   /** The controller asks a bridge to finish. */
   drain(timeoutMs: number): void;
@@ -55,6 +58,8 @@ export class RoutingFeed {
   #loadTimer: NodeJS.Timeout | null = null;
   #backoffMs = RECONNECT_MIN_MS;
   #closed = false;
+  /** Resolves when all tables so far are answered. */
+  #answered: Promise<void> = Promise.resolve();
 
   constructor(address: string, token: string, identity: FeedIdentity, owner: FeedOwner) {
     this.#address = address;
@@ -80,7 +85,7 @@ export class RoutingFeed {
         open: () => {
           this.#backoffMs = RECONNECT_MIN_MS;
         },
-        message: (bytes) => void this.#receive(stream, pb.WatchRoutingResponse.decode(bytes)),
+        message: (bytes) => this.#receive(stream, pb.WatchRoutingResponse.decode(bytes)),
         end: (error) => this.#ended(error ?? new Error("the controller ended the feed")),
       },
     );
@@ -107,15 +112,19 @@ export class RoutingFeed {
     this.#say(this.#stream, { $case: "load", value });
   }
 
-  async #receive(stream: GrpcStream, { kind }: pb.WatchRoutingResponse): Promise<void> {
+  #receive(stream: GrpcStream, { kind }: pb.WatchRoutingResponse): void {
     if (kind === undefined) return;
     if (kind.$case === "drain") {
       this.#owner.drain(kind.value.timeoutMs);
       return;
     }
-    const { epoch, sequence } = kind.value;
     const table = tableFromProto(kind.value);
-    const taken = table.ok ? await this.#owner.table(table.value) : { refused: table.error.message };
+    const taken = table.ok ? this.#owner.table(table.value) : Promise.resolve({ refused: table.error.message });
+    const before = this.#answered;
+    this.#answered = before.then(async () => this.#answer(stream, kind.value, await taken));
+  }
+
+  #answer(stream: GrpcStream, { epoch, sequence }: pb.RoutingTable, taken: Awaited<ReturnType<FeedOwner["table"]>>): void {
     if (taken === "older") return;
     if (taken === "in_force") this.#say(stream, { $case: "ack", value: { epoch, sequence } });
     else this.#say(stream, { $case: "nack", value: { epoch, sequence, reason: taken.refused.slice(0, 4096) } });

@@ -44,6 +44,7 @@ async function main(): Promise<void> {
     {
       table: async (table: RoutingTable) => {
         const taken = router.apply(table);
+        await router.warm();
         // A table that comes while it drains opens no port anew.
         if (!state.draining) await listeners.listen();
         return taken;

@@ -52,6 +52,13 @@ async function batchesOf(from: TestInstance, endpoint: string): Promise<readonly
   return (await from.serve.handle(endpoint).call(undefined, { path: "/notes" })) as readonly BatchNote[];
 }
 
+/** Waits until a backend's replicas have so many requests: those that come later are in a later batch. */
+const inReplicas = (backend: string, count: number): Promise<boolean> =>
+  waitFor(`${count} requests in the replicas of ${backend}`, async () => {
+    const { replicas } = await serve.status();
+    return replicas.reduce((sum, replica) => sum + (replica.backend === backend ? replica.inFlight : 0), 0) === count;
+  });
+
 test("a running handler", async () => {
   const socket = await open("running", "/observed/hold");
   const other = await open("other", "/observed/hold");
@@ -110,21 +117,12 @@ test("a request that waits in a batch leaves it, and the handler never sees it; 
   await serve.createEndpoint("gathering", { backend: "gathering", route: "/gathering/*" });
   const leaving = await open("g-1", "/gathering/a");
   const staying = instance.fetch("/gathering/b", { headers: { "x-request-id": "g-2" } });
-  await waitFor("both in the replica", async () => {
-    const { replicas } = await serve.status();
-    return replicas.some(({ backend, inFlight: running }) => backend === "gathering" && running === 2);
-  });
+  await inReplicas("gathering", 2);
   leaving.destroy();
-  await waitFor("its end", async () => {
-    const { replicas } = await serve.status();
-    return replicas.some(({ backend, inFlight: running }) => backend === "gathering" && running === 1);
-  });
+  await inReplicas("gathering", 1);
   const last = instance.fetch("/gathering/c", { headers: { "x-request-id": "g-3" } });
   // The question for the notes is the third of their batch, and must come behind them.
-  await waitFor("the last in the replica", async () => {
-    const { replicas } = await serve.status();
-    return replicas.some(({ backend, inFlight: running }) => backend === "gathering" && running === 2);
-  });
+  await inReplicas("gathering", 2);
   const notes = batchesOf(instance, "gathering");
   expect([(await staying).status, (await last).status]).toEqual([200, 200]);
   const [first] = await notes;
@@ -136,6 +134,8 @@ test("in a running batch: its own request's signal, and the batch's when all are
   await serve.createBackend({ name: "batched", handler: "./observed.ts#batch", config });
   await serve.createEndpoint("batched", { backend: "batched", route: "/batched/*" });
   const sockets = await Promise.all(["b-1", "b-2", "b-3"].map((id) => open(id, "/batched/hold")));
+  // The questions for the notes reach the replica by another way, and must not be of this batch.
+  await inReplicas("batched", 3);
   const look = async (): Promise<BatchNote | undefined> => {
     const three = [0, 1, 2].map(() => batchesOf(instance, "batched"));
     return (await Promise.all(three))[0]?.find(({ ids }) => ids.includes("b-1"));
@@ -157,10 +157,7 @@ test("a cancelled request counts against maxConcurrentQueries until its handler 
   await serve.createBackend({ name: "strict", handler: "./observed.ts#Observed", config });
   await serve.createEndpoint("strict", { backend: "strict", route: "/strict/*" });
   const socket = await open("strict-1", "/strict/stubborn?ms=5000");
-  await waitFor("its begin", async () => {
-    const { replicas } = await serve.status();
-    return replicas.some(({ backend, inFlight: running }) => backend === "strict" && running === 1);
-  });
+  await inReplicas("strict", 1);
   socket.destroy();
   // As the handler answers: whoever gets in finds the other one ended.
   const { byId } = (await serve.handle("strict", { method: "notes" }).call()) as Notes;

@@ -44,6 +44,15 @@ test("a shadow of 1 gets a copy of each request, with method, query and body, an
   expect(await copies()).toContain("POST ?x=1 hello");
 });
 
+test("the first request after the change is copied already, though the bridge had no link to the shadow's replicas", async () => {
+  for (let time = 1; time <= 5; time++) {
+    await serve.shadowTraffic("watched", "copy", 0);
+    await serve.shadowTraffic("watched", "copy", 1);
+    await send(1);
+    await waitFor("its copy", async () => (await copies()).length === time);
+  }
+});
+
 test("a proportion is sampled: about so many are copied", async () => {
   await serve.shadowTraffic("watched", "copy", 0.2);
   await send(100);
