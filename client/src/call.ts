@@ -3,6 +3,7 @@
 
 import { LIMITS, type Fault } from "@headgate/core";
 import type { RequestHeadInit } from "@headgate/proto/wire";
+import { PieceJoiner } from "@headgate/rpc/pieces";
 import type { LiveBackend } from "./live-backend.ts";
 import type { LiveReplica } from "./live-replica.ts";
 import type { MessageLane } from "./message-lane.ts";
@@ -55,6 +56,8 @@ export class Call implements RequestHeadInit, Due<Call> {
 
   /** Pieces of the body that were not sent yet. A body that is sent in one frame stays here. */
   pieces: Buffer[] = [];
+  /** Adds to the pieces, and to those that are held. Null: nothing was added. */
+  #joiner: PieceJoiner | null = null;
   /** Pieces that were sent before the replica gave credit for more: it may not have taken the call. Null: none. */
   held: Buffer[] | null = null;
   /** Whether all pieces of the body were given. */
@@ -113,6 +116,18 @@ export class Call implements RequestHeadInit, Due<Call> {
 
   get websocket(): boolean {
     return this.lane !== null;
+  }
+
+  /** Adds a piece to the body. */
+  give(piece: Buffer): void {
+    this.#joiner ??= new PieceJoiner();
+    this.#joiner.add(this.pieces, piece);
+  }
+
+  /** Holds a piece that was sent. */
+  hold(piece: Buffer): void {
+    this.#joiner ??= new PieceJoiner();
+    this.#joiner.add((this.held ??= []), piece);
   }
 
   /** Bytes of the body that were given and not sent. */

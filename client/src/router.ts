@@ -130,7 +130,7 @@ export class Router {
   /** Gives the next piece of a body that is sent as it comes; with its end the fields behind it. */
   giveBody(call: Call, piece: Buffer | null, end: boolean, trailers: readonly string[] | null = null): void {
     const hadPieces = call.pieces.length > 0;
-    if (piece !== null && piece.length > 0) call.pieces.push(piece);
+    if (piece !== null && piece.length > 0) call.give(piece);
     if (end) call.bodyEnded = true;
     if (trailers !== null) call.trailers = trailers;
     if (call.state !== "sent") return;

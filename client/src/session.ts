@@ -121,7 +121,7 @@ export class Session implements Link, LaneOut {
       this.#open();
       const last = call.bodyEnded && pieces.length === 0;
       const bytes = whole ? piece : piece.subarray(0, size);
-      if (call.replayable) (call.held ??= []).push(bytes);
+      if (call.replayable) call.hold(bytes);
       const trailers = last ? call.trailers : NO_TRAILERS;
       if (size >= APART_BYTES) {
         writeRequestRest(this.#writer, call.streamId, null, last, null, 0, trailers, size);

@@ -4,7 +4,7 @@ import { HeadgateError, LIMITS, fault } from "@headgate/core";
 import { HandleRequest, HandleResponse } from "@headgate/proto/replica";
 import { pairsFromProto, pairsToProto } from "@headgate/rpc/pairs";
 import { type GrpcConnection, callUnary, connectTo } from "@headgate/rpc/stream";
-import type { Call } from "./call.ts";
+import { type Call, lengthOf } from "./call.ts";
 import type { Link, LinkEvents } from "./link.ts";
 import { brokenContract, faultOfReplica, fieldsProblem } from "./replica-words.ts";
 
@@ -47,9 +47,8 @@ export class UnaryLink implements Link {
     if (!this.#running.has(call)) return;
     // Gathered beside the call, so that whoever sends them goes on; they are at hand for a second try.
     call.held ??= [];
-    call.held.push(...call.pieces);
-    call.pieces = [];
-    const bytes = call.held.reduce((sum, piece) => sum + piece.length, 0);
+    for (const piece of call.pieces.splice(0)) call.hold(piece);
+    const bytes = lengthOf(call.held);
     if (bytes > MAX_BODY_BYTES) {
       this.#running.delete(call);
       this.#events.failed(

@@ -1,7 +1,7 @@
 // One request and its answer: the CallSink between a call and its caller, whatever the protocol. When an answer is over,
 // which faults become which answers, how far a body may go. Nothing of routes or tables here, and nothing of a protocol.
 
-import type { Call, CallSink, Router } from "@headgate/client/data-plane";
+import { type Call, type CallSink, PieceJoiner, type Router } from "@headgate/client/data-plane";
 import { type Fault, fault } from "@headgate/core";
 import { type ExtraFields, withoutCors } from "./model/cors.ts";
 import { bodyTooLarge } from "./model/request.ts";
@@ -9,9 +9,6 @@ import { NO_FIELDS, type ResponseFields, hasBody, problem, responseFields } from
 import { trailerFields, trailersProblem } from "./model/trailers.ts";
 import type { ReadAhead, WaitingUpload } from "./read-ahead.ts";
 import type { Responder } from "./responder.ts";
-
-/** What a waiting piece of a body costs beside its bytes: a body may come in pieces of one byte each. */
-const PIECE_COST_BYTES = 384;
 
 let lastHeaders: readonly string[] = [];
 let lastFields: ResponseFields | null = responseFields([]);
@@ -77,7 +74,8 @@ export class Exchange implements CallSink, WaitingUpload {
   collect(head: readonly string[], whole: (pieces: Buffer[], trailers: readonly string[]) => void): void {
     const { incoming } = this.#to;
     const pieces: Buffer[] = [];
-    incoming.on("data", (piece: Buffer) => pieces.push(piece));
+    const joiner = new PieceJoiner();
+    incoming.on("data", (piece: Buffer) => joiner.add(pieces, piece));
     incoming.on("end", () => {
       if (this.over) return;
       const trailers = this.#behindBody(head);
@@ -99,7 +97,7 @@ export class Exchange implements CallSink, WaitingUpload {
       }
       this.#router.giveBody(call, piece, false);
       // What is left has to wait for a replica or for its credit; so does the caller.
-      if (call.pieces.length > 0 && this.#ahead?.waits(this, piece.length + PIECE_COST_BYTES) !== true) incoming.pause();
+      if (call.pieces.length > 0 && this.#ahead?.waits(this, piece.length) !== true) incoming.pause();
     });
     incoming.on("end", () => {
       if (this.over) return;

@@ -3,6 +3,7 @@
 // more than one window of a body lies here.
 
 import { headersOf } from "@headgate/core";
+import { PieceJoiner } from "@headgate/rpc/pieces";
 
 const EMPTY = Buffer.alloc(0);
 const NO_FIELDS: readonly string[] = Object.freeze([]);
@@ -34,6 +35,7 @@ function copyOf(pieces: readonly Buffer[]): Uint8Array<ArrayBuffer> {
 /** One request's body. Pieces come in through push(); the handler takes them through all() or stream(). */
 export class RequestBody {
   #pieces: Buffer[] = [];
+  #joiner: PieceJoiner | null = null;
   #ended = false;
   #trailers = NO_FIELDS;
   #error: Error | null = null;
@@ -60,7 +62,10 @@ export class RequestBody {
 
   /** Takes the next bytes, and notes whether they are the last and what stands behind them. */
   push(piece: Buffer | null, end: boolean, trailers: readonly string[] = NO_FIELDS): void {
-    if (piece !== null && piece.length > 0) this.#pieces.push(piece);
+    if (piece !== null && piece.length > 0) {
+      this.#joiner ??= new PieceJoiner();
+      this.#joiner.add(this.#pieces, piece);
+    }
     if (end) {
       this.#ended = true;
       this.#trailers = trailers;
@@ -133,11 +138,12 @@ export class RequestBody {
     this.#begin();
     if (this.#ended) return this.#pieces.splice(0);
     const taken: Buffer[] = [];
+    const joiner = new PieceJoiner();
     while (true) {
       await this.#more();
       const piece = this.#pieces.shift();
       if (piece === undefined) return taken;
-      taken.push(piece);
+      joiner.add(taken, piece);
       if (!this.#ended) this.#grant(piece.length);
     }
   }

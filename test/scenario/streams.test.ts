@@ -3,6 +3,7 @@
 
 import type { Socket } from "node:net";
 import { afterAll, expect, test } from "@jest/globals";
+import { LIMITS } from "@headgate/core";
 import type { HandlerRequest } from "headgate";
 import { type Protocol, ask } from "../support/http-client.ts";
 import { openSocket, startInstance, waitFor } from "../support/instance.ts";
@@ -86,11 +87,13 @@ test("server-sent events: the head comes at once, then each event; a caller who 
   await waitFor("the end of the source", async () => (await instance.text("/events?asked")) === '{"cancelled":1}');
 });
 
+/** Memory of all bridges and replicas together, in bytes, as they report it every now and then. */
+async function memory(): Promise<number> {
+  const { bridges, replicas } = await serve.status();
+  return [...bridges, ...replicas].reduce((sum, { memoryBytes }) => sum + (memoryBytes ?? 0), 0);
+}
+
 test("a reader that stops reading stops its own generator, and nobody else's; memory stays within bounds", async () => {
-  const memory = async (): Promise<number> => {
-    const { bridges, replicas } = await serve.status();
-    return [...bridges, ...replicas].reduce((sum, { memoryBytes }) => sum + (memoryBytes ?? 0), 0);
-  };
   const slow = await Promise.all(Array.from({ length: 20 }, (_, n) => open(`slow-${n}`, "/observed/endless")));
   for (const socket of slow) socket.pause();
   const bytesOf = async (): Promise<number> => {
@@ -124,6 +127,27 @@ test("a reader that stops reading stops its own generator, and nobody else's; me
   await waitFor("more of the first", async () => ((await notesOf(instance)).byId["slow-0"]?.bytes ?? 0) > 2 * (made / slow.length));
   for (const socket of slow) socket.destroy();
   for (const [n] of slow.entries()) await noted(instance, "the end", `slow-${n}`, (note) => note.ended === true);
+});
+
+test("a body in pieces of one byte takes memory for its bytes, not for its pieces", async () => {
+  // Less than a window, so that all of it gets through to the replica.
+  const count = 260_000;
+  const before = await memory();
+  const uploads = await Promise.all(
+    [1, 2, 3].map((n) => open(`tiny-${n}`, "/observed/unread", "POST", "transfer-encoding: chunked", "x-request-timeout: 60s")),
+  );
+  for (const socket of uploads) socket.write("1\r\nx\r\n".repeat(count));
+  for (const n of [1, 2, 3]) await noted(instance, "the begin", `tiny-${n}`, (note) => note.begun === true);
+  await waitFor("the last byte with the system", () => uploads.every((socket) => socket.writableLength === 0));
+  // A second upload of the same kind is read to its end, behind the others.
+  const read = await open("tiny-read", "/observed/read", "POST", "transfer-encoding: chunked");
+  const got = received(read);
+  read.write(`${"1\r\nx\r\n".repeat(count)}0\r\n\r\n`);
+  await waitFor("its answer", () => got.text.endsWith(String(count)));
+  await new Promise((done) => setTimeout(done, 2 * LIMITS.loadReportMs));
+  expect((await memory()) - before).toBeLessThan(150 * 1024 * 1024);
+  for (const socket of [...uploads, read]) socket.destroy();
+  for (const n of [1, 2, 3]) await noted(instance, "the end", `tiny-${n}`, (note) => note.ended === true);
 });
 
 test("a handler that does not read holds back its caller and no one else, and gets all when it reads", async () => {
