@@ -9,6 +9,7 @@ import { NO_FIELDS, type ResponseFields, hasBody, problem, responseFields } from
 import { trailerFields, trailersProblem } from "./model/trailers.ts";
 import type { ReadAhead, WaitingUpload } from "./read-ahead.ts";
 import type { Responder } from "./responder.ts";
+import { joinUnread } from "./unread.ts";
 
 let lastHeaders: readonly string[] = [];
 let lastFields: ResponseFields | null = responseFields([]);
@@ -87,6 +88,7 @@ export class Exchange implements CallSink, WaitingUpload {
   forward(call: Call, maxBodyBytes: number, ahead: ReadAhead): void {
     const { incoming } = this.#to;
     if (this.#to.hidesEnd) this.#ahead = ahead;
+    joinUnread(incoming);
     incoming.on("data", (piece: Buffer) => {
       if (this.over) return;
       this.#received += piece.length;

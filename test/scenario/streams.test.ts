@@ -8,6 +8,7 @@ import type { HandlerRequest } from "headgate";
 import { type Protocol, ask } from "../support/http-client.ts";
 import { openSocket, startInstance, waitFor } from "../support/instance.ts";
 import { openHttp2 } from "../support/http2.ts";
+import { FRAME, dialFrames, frame, headers, request, section } from "../support/http2-frames.ts";
 import { OBSERVED_FILES, inFlight, noted, notesOf, observe } from "../support/observed.ts";
 
 const instance = await startInstance({ files: OBSERVED_FILES, h2cPort: 0 });
@@ -148,6 +149,32 @@ test("a body in pieces of one byte takes memory for its bytes, not for its piece
   expect((await memory()) - before).toBeLessThan(150 * 1024 * 1024);
   for (const socket of [...uploads, read]) socket.destroy();
   for (const n of [1, 2, 3]) await noted(instance, "the end", `tiny-${n}`, (note) => note.ended === true);
+});
+
+test("bodies in pieces of one byte that wait for a replica take memory for their bytes too, over HTTP/1.1 and HTTP/2", async () => {
+  await serve.createBackend({ name: "one", handler: "./observed.ts#Observed", config: { maxConcurrentQueries: 1 } });
+  await serve.createEndpoint("one", { backend: "one", route: "/one/*", methods: ["GET", "POST"], requestTimeoutMs: 120_000 });
+  const first = await open("one-first", "/one/hold");
+  await waitFor("the first", async () => (await serve.status()).replicas.some((one) => one.backend === "one" && one.inFlight === 1));
+  const before = await memory();
+  const count = 60_000;
+  const body = "1\r\nx\r\n".repeat(count);
+  const uploads: Socket[] = [];
+  for (let n = 0; n < 100; n++) {
+    const socket = await open(`one-${n}`, "/one/read", "POST", "transfer-encoding: chunked");
+    socket.write(body);
+    uploads.push(socket);
+  }
+  const { socket: frames } = await dialFrames(serve.h2cUrl ?? "");
+  uploads.push(frames);
+  for (let stream = 1; stream < 100; stream += 2) {
+    frames.write(headers(stream, section(...request("/one/read", "POST")), false));
+    frames.write(Buffer.concat(Array(count).fill(frame(FRAME.data, 0, stream, Buffer.from("x")))));
+  }
+  await waitFor("the last byte with the system", () => uploads.every((socket) => socket.writableLength === 0));
+  await new Promise((done) => setTimeout(done, 2 * LIMITS.loadReportMs));
+  expect((await memory()) - before).toBeLessThan(150 * 1024 * 1024);
+  for (const socket of [...uploads, first]) socket.destroy();
 });
 
 test("a handler that does not read holds back its caller and no one else, and gets all when it reads", async () => {
