@@ -1,7 +1,7 @@
 // One request and its answer: the CallSink between a call and its caller, whatever the protocol. When an answer is over,
 // which faults become which answers, how far a body may go. Nothing of routes or tables here, and nothing of a protocol.
 
-import { type Call, type CallSink, PieceJoiner, type Router } from "@headgate/client/data-plane";
+import { type Call, type CallSink, PieceJoiner, type Router, lengthOf } from "@headgate/client/data-plane";
 import { type Fault, fault } from "@headgate/core";
 import { type ExtraFields, withoutCors } from "./model/cors.ts";
 import { bodyTooLarge } from "./model/request.ts";
@@ -46,6 +46,9 @@ export class Exchange implements CallSink, WaitingUpload {
   #gathered = 0;
   /** Bytes of the answer that its connection has not taken yet. */
   #untaken = 0;
+  /** The end of them, which the connection has not been given. */
+  #waiting: Buffer[] = [];
+  #joiner: PieceJoiner | null = null;
 
   constructor(to: Responder, method: string, requestId: string, router: Router) {
     this.method = method;
@@ -162,6 +165,7 @@ export class Exchange implements CallSink, WaitingUpload {
       this.#to.cutOff();
       return true;
     }
+    this.#sendWaiting();
     if (trailers.length > 0) this.#to.trailers(trailerFields(trailers));
     return this.#to.end(piece);
   }
@@ -237,6 +241,12 @@ export class Exchange implements CallSink, WaitingUpload {
         return true;
       }
     }
+    if (this.#untaken > 0) {
+      this.#untaken += bytes;
+      this.#joiner ??= new PieceJoiner();
+      this.#joiner.add(this.#waiting, Buffer.from(piece));
+      return true;
+    }
     const state = this.#to.write(piece);
     if (state !== "gathered") {
       this.#credit(bytes, state === "queued");
@@ -256,9 +266,20 @@ export class Exchange implements CallSink, WaitingUpload {
     this.#untaken += bytes;
     if (this.#untaken > bytes) return;
     this.#to.onDrain(() => {
-      const taken = this.#untaken;
+      if (this.over) return;
+      const waiting = lengthOf(this.#waiting);
+      const taken = this.#untaken - waiting;
       this.#untaken = 0;
-      if (this.call !== null && !this.over) this.#router.consumed(this.call, taken);
+      if (this.call !== null) this.#router.consumed(this.call, taken);
+      if (waiting > 0) this.#credit(waiting, this.#sendWaiting());
     });
+  }
+
+  /** Gives the connection what waits for it. Returns whether it waits there again. */
+  #sendWaiting(): boolean {
+    let queued = false;
+    for (const piece of this.#waiting.splice(0)) if (this.#to.write(piece) === "queued") queued = true;
+    this.#to.flush();
+    return queued || this.#to.full;
   }
 }

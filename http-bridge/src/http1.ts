@@ -3,12 +3,13 @@
 // the bytes, as they may hold them for long.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { Backlog } from "./backlog.ts";
 import type { Exchange } from "./exchange.ts";
 import { type FieldList, type ResponseFields, hasBody, lengthOfWhole, withUpgrade } from "./model/response.ts";
 import { namedBy, withoutNamed } from "./model/fields.ts";
 import { linger } from "./linger.ts";
-import { PieceWriter, SMALL_BYTES } from "./piece.ts";
-import type { PieceState, Responder } from "./responder.ts";
+import { PieceWriter } from "./piece.ts";
+import { type PieceState, type Responder, SMALL_BYTES } from "./responder.ts";
 import type { Surroundings } from "./serve.ts";
 import { canSendWhole, sendWhole } from "./whole-response.ts";
 
@@ -29,6 +30,7 @@ export class Http1Responder implements Responder {
   #pieces: PieceWriter | null = null;
   /** False: a whole answer was sent of which the connection still has some. */
   #wholeSent = true;
+  readonly #backlog = new Backlog();
   readonly #withBody: boolean;
   readonly #takesTrailers: boolean;
   readonly #surroundings: Surroundings;
@@ -91,8 +93,8 @@ export class Http1Responder implements Responder {
   }
 
   write(piece: Buffer): PieceState {
-    this.#pieces ??= new PieceWriter(this.outgoing);
-    return this.#pieces.send(piece) ?? (this.outgoing.write(Buffer.from(piece)) ? "taken" : "queued");
+    this.#pieces ??= new PieceWriter(this.outgoing, this.#backlog.taken);
+    return this.#pieces.send(piece) ?? this.#backlog.write(this.outgoing, piece);
   }
 
   flush(): boolean {
@@ -117,7 +119,7 @@ export class Http1Responder implements Responder {
   }
 
   onDrain(listener: () => void): void {
-    (this.outgoing.socket ?? this.outgoing).once("drain", listener);
+    this.#backlog.onDrain(this.outgoing.socket ?? this.outgoing, listener);
   }
 
   trailers(list: readonly string[]): void {

@@ -3,6 +3,7 @@
 // for as long as the caller's window is closed.
 
 import { type ServerHttp2Stream, constants } from "node:http2";
+import { Backlog } from "./backlog.ts";
 import type { Exchange } from "./exchange.ts";
 import { http2Answer } from "./model/http2-fields.ts";
 import { type FieldList, type ResponseFields, hasBody, lengthOfWhole } from "./model/response.ts";
@@ -25,6 +26,7 @@ export class Http2Responder implements Responder {
   behindBody: readonly string[] = [];
   readonly #method: string;
   #stalls = false;
+  readonly #backlog = new Backlog();
   #trailers: Record<string, string[]> = {};
 
   constructor(stream: ServerHttp2Stream, method: string, since: number) {
@@ -94,7 +96,7 @@ export class Http2Responder implements Responder {
   }
 
   write(piece: Buffer): PieceState {
-    return this.outgoing.write(Buffer.from(piece)) ? "taken" : "queued";
+    return this.#backlog.write(this.outgoing, piece);
   }
 
   flush(): boolean {
@@ -112,7 +114,7 @@ export class Http2Responder implements Responder {
   }
 
   onDrain(listener: () => void): void {
-    this.outgoing.once("drain", listener);
+    this.#backlog.onDrain(this.outgoing, listener);
   }
 
   trailers(list: readonly string[]): void {

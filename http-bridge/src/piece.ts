@@ -5,7 +5,7 @@
 
 import { IncomingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
-import type { PieceState } from "./responder.ts";
+import { type PieceState, SMALL_BYTES } from "./responder.ts";
 
 /** The fields of Node's OutgoingMessage that say how far a response has come. */
 interface Internals {
@@ -14,8 +14,6 @@ interface Internals {
   readonly outputData: readonly unknown[];
 }
 
-/** Pieces below this are worth a copy. */
-export const SMALL_BYTES = 4 * 1024;
 /** Length and line ends of a chunk. */
 const FRAME_BYTES = 16;
 
@@ -31,8 +29,12 @@ export class PieceWriter {
   /** The connection that holds gathered pieces back; null: there are none. */
   #corked: Socket | null = null;
 
-  constructor(res: ServerResponse) {
+  readonly #taken: () => void;
+
+  /** `taken` is called when a piece that was queued has left. */
+  constructor(res: ServerResponse, taken: () => void) {
     this.#res = res;
+    this.#taken = taken;
   }
 
   /** Sends a piece the short way; null: it has to take the general one. */
@@ -42,12 +44,18 @@ export class PieceWriter {
     if (!KNOWN_INTERNALS || socket === null || !socket.writable || res.writableEnded) return null;
     // ServerResponse has these fields (checked above); its type keeps them to itself.
     const internals = res as unknown as Internals;
-    if (internals.outputData.length > 0) return null;
+    // What has gone the general way in this turn lies in the response until its end, and must not be overtaken.
+    if (internals.outputData.length > 0 || res.writableCorked > 0) return null;
     if (this.#corked === null) {
       const { writableLength } = socket;
       if (piece.length < SMALL_BYTES && internals._headerSent) {
         if (writableLength + piece.length + FRAME_BYTES >= socket.writableHighWaterMark || socket.writableNeedDrain) return null;
-        socket.write(chunkText(piece, internals.chunkedEncoding), "latin1");
+        const text = chunkText(piece, internals.chunkedEncoding);
+        if (writableLength > 0) {
+          socket.write(text, "latin1", this.#taken);
+          return "queued";
+        }
+        socket.write(text, "latin1");
         return "taken";
       }
       // Behind others a piece would be held for as long as its caller likes.

@@ -4,9 +4,13 @@
 import type { Readable } from "node:stream";
 import type { FieldList, ResponseFields } from "./model/response.ts";
 
+/** Pieces below this are worth a copy. */
+export const SMALL_BYTES = 4 * 1024;
+
 /**
- * What became of a piece of an answer. "taken": more may follow. "queued": too much waits, this among it, as a copy; onDrain() tells of its
- * end. "gathered": it leaves with flush() and is in use until then.
+ * What became of a piece of an answer. "taken": more may follow. "queued": it waits, as a copy, and too much waits or it is small and not
+ * the only one, so that those that follow should be joined until onDrain() tells of its end. "gathered": it leaves with flush() and is in use
+ * until then.
  */
 export type PieceState = "taken" | "queued" | "gathered";
 
@@ -38,7 +42,7 @@ export interface Responder {
   readonly full: boolean;
   /** Sends the last piece, and the end. Returns whether the piece is in use no more. */
   end(piece: Buffer | null): boolean;
-  /** Calls back once, when what waits in the connection is taken. */
+  /** Calls back once, when what was queued last, or what makes the connection full, is taken. */
   onDrain(listener: () => void): void;
   /** Fields to follow the last piece; left out where the caller does not take them. */
   trailers(list: readonly string[]): void;

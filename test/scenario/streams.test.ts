@@ -1,8 +1,10 @@
 // Streams both ways: pieces come as they are made, a slow reader or an idle handler holds back its own stream alone, and
 // memory stays within bounds. Streams through handles stand in composition-streams.test.ts.
 
+import { get } from "node:http";
 import type { Socket } from "node:net";
-import { afterAll, expect, test } from "@jest/globals";
+import type { Readable } from "node:stream";
+import { afterAll, describe, expect, test } from "@jest/globals";
 import { LIMITS } from "@headgate/core";
 import type { HandlerRequest } from "headgate";
 import { type Protocol, ask } from "../support/http-client.ts";
@@ -128,6 +130,83 @@ test("a reader that stops reading stops its own generator, and nobody else's; me
   await waitFor("more of the first", async () => ((await notesOf(instance)).byId["slow-0"]?.bytes ?? 0) > 2 * (made / slow.length));
   for (const socket of slow) socket.destroy();
   for (const [n] of slow.entries()) await noted(instance, "the end", `slow-${n}`, (note) => note.ended === true);
+});
+
+describe("a reader that stops in the middle of many small pieces and some large ones", () => {
+  const PIECES = 30_000;
+  const LARGE = 20_000;
+  /** Resolves when the handler has made pieces and makes no more for the moment. */
+  async function standstill(path: string): Promise<void> {
+    let before = -1;
+    await waitFor("a standstill", async () => {
+      const made = Number(await instance.text(path));
+      const still = made > 0 && made === before;
+      before = made;
+      await new Promise((done) => setTimeout(done, 100));
+      return still;
+    });
+  }
+  const want = Array.from({ length: PIECES }, (_, n) => `${n}${n % 97 === 0 ? "x".repeat(LARGE) : ""}\n`).join("");
+
+  test.each<Protocol>(["HTTP/1.1", "HTTP/2"])("gets all of it in order when it reads on, over %s", async (protocol) => {
+    const name = protocol === "HTTP/2" ? "numbers-2" : "numbers-1";
+    await serve.createBackend({
+      name,
+      handler: async function* (request: HandlerRequest) {
+        if (request.url.endsWith("?made")) {
+          yield String(Reflect.get(globalThis, "made") ?? 0);
+          return;
+        }
+        for (let n = 0; n < Number(process.env.PIECES); n++) {
+          Reflect.set(globalThis, "made", n);
+          yield `${n}${n % 97 === 0 ? "x".repeat(Number(process.env.LARGE)) : ""}\n`;
+          if (n % 5 === 0) await new Promise((done) => setImmediate(done));
+        }
+      },
+      config: { env: { PIECES: String(PIECES), LARGE: String(LARGE) } },
+    });
+    await serve.createEndpoint(name, { backend: name, route: `/${name}` });
+    let reader: Readable;
+    let close = (): void => undefined;
+    if (protocol === "HTTP/2") {
+      const { session } = openHttp2(serve.h2cUrl ?? "");
+      const stream = session.request({ ":path": `/${name}` });
+      close = () => session.destroy();
+      reader = stream;
+    } else reader = await new Promise<Readable>((resolve) => get(`${serve.httpUrl}/${name}`, resolve));
+    reader.pause();
+    await standstill(`/${name}?made`);
+    let text = "";
+    for await (const piece of reader) text += String(piece);
+    close();
+    expect(text === want).toBe(true);
+  });
+
+  test("costs memory for its bytes, not for its pieces", async () => {
+    await serve.createBackend("crumbs", async function* (request: HandlerRequest) {
+      if (request.url.endsWith("?made")) {
+        yield String(Reflect.get(globalThis, "made") ?? 0);
+        return;
+      }
+      for (let n = 1; ; n++) {
+        Reflect.set(globalThis, "made", Number(Reflect.get(globalThis, "made") ?? 0) + 1);
+        yield "x";
+        if (n % 5 === 0) await new Promise((done) => setImmediate(done));
+      }
+    });
+    await serve.createEndpoint("crumbs", { backend: "crumbs", route: "/crumbs" });
+    const before = await memory();
+    const sockets = await Promise.all([1, 2, 3, 4].map((n) => open(`crumbs-${n}`, "/crumbs")));
+    for (const socket of sockets) socket.pause();
+    const { session } = openHttp2(serve.h2cUrl ?? "");
+    const streams = [1, 2, 3, 4].map(() => session.request({ ":path": "/crumbs" }));
+    for (const stream of streams) stream.on("error", () => undefined).pause();
+    await standstill("/crumbs?made");
+    await new Promise((done) => setTimeout(done, 2 * LIMITS.loadReportMs));
+    expect((await memory()) - before).toBeLessThan(100 * 1024 * 1024);
+    for (const socket of sockets) socket.destroy();
+    session.destroy();
+  });
 });
 
 test("a body in pieces of one byte takes memory for its bytes, not for its pieces", async () => {
