@@ -44,19 +44,19 @@ export class PieceWriter {
     if (!KNOWN_INTERNALS || socket === null || !socket.writable || res.writableEnded) return null;
     // ServerResponse has these fields (checked above); its type keeps them to itself.
     const internals = res as unknown as Internals;
-    // What has gone the general way in this turn lies in the response until its end, and must not be overtaken.
-    if (internals.outputData.length > 0 || res.writableCorked > 0) return null;
+    if (internals.outputData.length > 0) return null;
     if (this.#corked === null) {
       const { writableLength } = socket;
       if (piece.length < SMALL_BYTES && internals._headerSent) {
-        if (writableLength + piece.length + FRAME_BYTES >= socket.writableHighWaterMark || socket.writableNeedDrain) return null;
-        const text = chunkText(piece, internals.chunkedEncoding);
-        if (writableLength > 0) {
-          socket.write(text, "latin1", this.#taken);
-          return "queued";
+        if (writableLength === 0) {
+          socket.write(chunkText(piece, internals.chunkedEncoding), "latin1");
+          return "taken";
         }
-        socket.write(text, "latin1");
-        return "taken";
+        // What has gone the general way in this turn lies in the response until the turn's end, and must not be overtaken.
+        if (res.writableCorked > 0 || socket.writableNeedDrain) return null;
+        if (writableLength + piece.length + FRAME_BYTES >= socket.writableHighWaterMark) return null;
+        socket.write(chunkText(piece, internals.chunkedEncoding), "latin1", this.#taken);
+        return "queued";
       }
       // Behind others a piece would be held for as long as its caller likes.
       if (writableLength > 0) return null;
