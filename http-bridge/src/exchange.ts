@@ -11,6 +11,9 @@ import type { ReadAhead, WaitingUpload } from "./read-ahead.ts";
 import type { Responder } from "./responder.ts";
 import { joinUnread } from "./unread.ts";
 
+/** What did not come in time is the body. */
+export const LATE_BODY = fault("request_timeout", "the request was not received in time", { limit: "bodyTimeoutMs" });
+
 let lastHeaders: readonly string[] = [];
 let lastFields: ResponseFields | null = responseFields([]);
 
@@ -38,6 +41,11 @@ export class Exchange implements CallSink, WaitingUpload {
   readonly #to: Responder;
   readonly #router: Router;
   #received = 0;
+  /** Whether the request's body is handed on as it comes. */
+  #forwards = false;
+  /** How much of the body there was when it was last seen to come on, and when that was, on performance.now()'s scale. */
+  #seen = -1;
+  #seenAt = 0;
   /** Where what waits of the request's body counts; null: nowhere. */
   #ahead: ReadAhead | null = null;
   /** Bytes of the answer's body that are still to come by the handler's word; -1: it did not say. */
@@ -90,6 +98,7 @@ export class Exchange implements CallSink, WaitingUpload {
   /** Hands a body on as it comes. */
   forward(call: Call, maxBodyBytes: number, ahead: ReadAhead): void {
     const { incoming } = this.#to;
+    this.#forwards = true;
     if (this.#to.hidesEnd) this.#ahead = ahead;
     joinUnread(incoming);
     incoming.on("data", (piece: Buffer) => {
@@ -210,6 +219,24 @@ export class Exchange implements CallSink, WaitingUpload {
     // The bridge's own fields can be sent.
     const fields = responseFields(headers) ?? NO_FIELDS;
     this.#to.whole(status, fields, body === "" ? null : Buffer.from(body, "utf8"), this.requestId, this.extra);
+  }
+
+  /** Whether a body is on its way that is handed on as it comes: watch() tells when it is late. */
+  get uploads(): boolean {
+    return this.#forwards && !this.over && !this.#to.received;
+  }
+
+  /**
+   * Gives a caller up of whose body nothing has come for so long. One is not late whose bytes wait for the handler, nor one that has an
+   * answer to read and may make the rest of its body of that. To be called now and then.
+   */
+  watch(now: number, bodyTimeoutMs: number): void {
+    if (!this.uploads) return;
+    const waits = this.#to.begun || this.#to.incoming.isPaused() || (this.call?.pieces.length ?? 0) > 0;
+    if (waits || this.#received !== this.#seen) {
+      this.#seen = this.#received;
+      this.#seenAt = now;
+    } else if (now - this.#seenAt > bodyTimeoutMs) this.breakOff(LATE_BODY);
   }
 
   /** The rest of the request's body cannot be read. False: there is no answer to be given here any more. */

@@ -3,8 +3,8 @@
 
 import { type Http2Session, type ServerHttp2Stream, createServer } from "node:http2";
 import type { Socket } from "node:net";
-import { LIMITS, fault } from "@headgate/core";
-import { Exchange } from "./exchange.ts";
+import { LIMITS } from "@headgate/core";
+import { Exchange, LATE_BODY } from "./exchange.ts";
 import { Http2Responder } from "./http2.ts";
 import { http2Head } from "./model/http2-fields.ts";
 import { type Surroundings, serve } from "./serve.ts";
@@ -111,7 +111,7 @@ export function createHttp2Front(surroundings: Surroundings): Http2Front {
       connection.greeted = true;
     });
     session.setLocalWindowSize(LIMITS.http2WindowBytes);
-    look ??= setInterval(lookAtAll, Math.min(LOOK_MS, limits.sendTimeoutMs)).unref();
+    look ??= setInterval(lookAtAll, Math.min(LOOK_MS, limits.sendTimeoutMs, limits.bodyTimeoutMs)).unref();
     if (state.draining) leave(session, connection);
   });
   server.on("sessionError", () => undefined);
@@ -121,9 +121,9 @@ export function createHttp2Front(surroundings: Surroundings): Http2Front {
     const now = performance.now();
     for (const responder of asked) {
       responder.watch(limits.sendTimeoutMs);
-      if (!responder.received && now - responder.since > limits.bodyTimeoutMs) {
-        responder.exchange?.breakOff(fault("request_timeout", "the request was not received in time", { limit: "bodyTimeoutMs" }));
-      }
+      const { exchange } = responder;
+      if (exchange?.uploads === true) exchange.watch(now, limits.bodyTimeoutMs);
+      else if (!responder.received && now - responder.since > limits.bodyTimeoutMs) exchange?.breakOff(LATE_BODY);
     }
     for (const [session, connection] of connections) {
       const { streams, idleSince, greeted, leavingSince } = connection;

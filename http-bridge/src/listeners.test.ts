@@ -1,123 +1,14 @@
-// Callers that are slow, silent or too many, on real sockets and with short times: heads and bodies that do not come, answers that are
-// not taken, connections beyond the limit. Every one of them is told, or ended, and leaves room for the next.
+// Callers that are slow, silent or too many, on real sockets and with short times: answers that are not taken, connections that say
+// nothing or are beyond the limit. Every one of them is told, or ended, and leaves room for the next.
 
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import { type ClientHttp2Session, connect as connectHttp2 } from "node:http2";
-import { type Socket, connect } from "node:net";
+import { connect as connectHttp2 } from "node:http2";
+import type { Socket } from "node:net";
 import { afterEach, expect, test } from "@jest/globals";
-import { Router } from "@headgate/client/data-plane";
-import { LIMITS, parseEndpointSpec } from "@headgate/core";
-import { Intake } from "./intake.ts";
-import { Listeners } from "./listeners.ts";
-import type { BridgeLimits } from "./serve.ts";
-import { ReadAhead } from "./read-ahead.ts";
-import { WebSockets } from "./websockets.ts";
+import { LIMITS } from "@headgate/core";
+import { atEnd, closeAll, dial, dialHttp2, listen, until } from "./testing/listening.ts";
 
-/** A bound against hanging, never a claim about speed. */
-const PATIENCE_MS = 20_000;
-const open: (() => void)[] = [];
-afterEach(() => {
-  for (const close of open.splice(0)) close();
-});
-
-/** Listens with limits of its own. Its table has one endpoint, whose backend has no replica, and `routes` further ones. */
-async function listen(limits: Partial<BridgeLimits> = {}, routes = 0) {
-  const router = new Router();
-  const names = ["post", ...Array.from({ length: routes }, (_, index) => `endpoint-with-a-rather-long-name-${index}`)];
-  const endpoints = names.map((name) => {
-    const traffic = [{ backend: "none", weight: 1 }];
-    const spec = parseEndpointSpec({ name, route: `/${name}`, methods: ["POST"], traffic, shadows: [] });
-    if (!spec.ok) throw new Error(spec.error.message);
-    return spec.value;
-  });
-  const backends = [{ name: "none", maxConcurrentQueries: 1, maxQueuedRequests: 10, replicas: [] }];
-  router.apply({ epoch: "e", sequence: 1n, revision: 1n, endpoints, backends });
-  const listeners = await Listeners.make(
-    { host: "127.0.0.1", httpPort: 0, h2cPort: 0, httpsPort: null, certificate: { cert: "", key: "" } },
-    {
-      router,
-      intake: new Intake(router),
-      state: { draining: false },
-      sockets: new WebSockets(),
-      ahead: new ReadAhead(),
-      limits: { ...LIMITS, headerTimeoutMs: 200, ...limits },
-    },
-    () => undefined,
-  );
-  await listeners.listen();
-  open.push(() => {
-    router.close();
-    listeners.close();
-    void listeners.drain();
-  });
-  return listeners.ports;
-}
-
-/** A connection, and all that came on it. */
-async function dial(port: number): Promise<{ readonly socket: Socket; readonly text: () => string; readonly closed: Promise<unknown> }> {
-  const socket = connect(port, "127.0.0.1");
-  open.push(() => socket.destroy());
-  let text = "";
-  socket.on("data", (piece) => (text += piece.toString("latin1")));
-  socket.on("error", () => undefined);
-  const closed = new Promise((resolve) => socket.once("close", resolve));
-  await new Promise((resolve) => socket.once("connect", resolve));
-  return { socket, text: () => text, closed };
-}
-
-async function dialHttp2(port: number): Promise<{ readonly session: ClientHttp2Session; readonly closed: Promise<unknown> }> {
-  const session = connectHttp2(`http://127.0.0.1:${port}`);
-  open.push(() => session.destroy());
-  session.on("error", () => undefined);
-  const closed = new Promise((resolve) => session.once("close", resolve));
-  await new Promise((resolve) => session.once("remoteSettings", resolve));
-  return { session, closed };
-}
-
-const until = async (reached: () => boolean): Promise<void> => {
-  const end = Date.now() + PATIENCE_MS;
-  while (!reached()) {
-    if (Date.now() > end) throw new Error("waited in vain");
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-};
-
-test("a head that does not come in time is 408, and its connection is closed", async () => {
-  const { httpPort } = await listen({ bodyTimeoutMs: 400 });
-  const slow = await dial(httpPort);
-  slow.socket.write("GET /-/healthz HTTP/1.1\r\nhos");
-  await slow.closed;
-  expect(slow.text()).toMatch(/^HTTP\/1\.1 408 [^]*"code":"request_timeout","limit":"headerTimeoutMs"/);
-});
-
-test("a head that comes a byte at a time is 408 too", async () => {
-  const { httpPort } = await listen({ headerTimeoutMs: 500, bodyTimeoutMs: 1_000 });
-  const slow = await dial(httpPort);
-  const bytes = "GET /-/healthz HTTP/1.1\r\nhost: x\r\nx-pad: ".split("");
-  const trickle = setInterval(() => slow.socket.write(bytes.shift() ?? "x"), 50);
-  open.push(() => clearInterval(trickle));
-  await slow.closed;
-  expect(slow.text()).toMatch(/^HTTP\/1\.1 408 /);
-});
-
-test("a body that does not come in time is 408, and its connection is closed", async () => {
-  const { httpPort } = await listen({ headerTimeoutMs: 200, bodyTimeoutMs: 400 });
-  const slow = await dial(httpPort);
-  slow.socket.write("POST /post HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf");
-  await slow.closed;
-  expect(slow.text()).toMatch(/^HTTP\/1\.1 408 [^]*"code":"request_timeout","limit":"bodyTimeoutMs"/);
-});
-
-test("over HTTP/2, a body that does not come in time is 408, and other streams go on", async () => {
-  const { h2cPort } = await listen({ bodyTimeoutMs: 300 });
-  const { session } = await dialHttp2(h2cPort);
-  const slow = session.request({ ":method": "POST", ":path": "/post", "content-length": 10 });
-  slow.on("error", () => undefined);
-  slow.write("half");
-  expect(await new Promise((resolve) => slow.once("response", (fields) => resolve(fields[":status"])))).toBe(408);
-  const other = session.request({ ":path": "/-/healthz" });
-  expect(await new Promise((resolve) => other.once("response", (fields) => resolve(fields[":status"])))).toBe(200);
-});
+afterEach(closeAll);
 
 test("a connection that asks for nothing is closed after keepAliveTimeoutMs, over HTTP/2 with a GOAWAY", async () => {
   const { httpPort, h2cPort } = await listen({ keepAliveTimeoutMs: 300 });
@@ -156,7 +47,7 @@ test("a caller that takes nothing of its answers is given up after sendTimeoutMs
   for (let round = 0; round < 90; round += 1) slow.socket.write("GET /-/routes HTTP/1.1\r\nhost: x\r\n\r\n");
   const quick = await dial(httpPort);
   const pings = setInterval(() => quick.socket.write("GET /-/healthz HTTP/1.1\r\nhost: x\r\n\r\n"), 50);
-  open.push(() => clearInterval(pings));
+  atEnd(() => clearInterval(pings));
   // Its connection makes room for another.
   const further = async (): Promise<string> => {
     const { socket, text } = await dial(httpPort);
@@ -196,7 +87,7 @@ test("a connection whose caller was slow to take the last answer is idle like an
 test("over HTTP/2 its stream is reset, and its connection stays", async () => {
   const { h2cPort } = await listen({ sendTimeoutMs: 300 }, 900);
   const session = connectHttp2(`http://127.0.0.1:${h2cPort}`, { settings: { initialWindowSize: 1_000 } });
-  open.push(() => session.destroy());
+  atEnd(() => session.destroy());
   session.on("error", () => undefined);
   const stalled = session.request({ ":path": "/-/routes" });
   stalled.on("error", () => undefined);

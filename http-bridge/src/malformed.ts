@@ -28,6 +28,8 @@ function faultOf(code: string | undefined, late: "headerTimeoutMs" | "bodyTimeou
  * has a body still to come, it is the body that is malformed.
  */
 export function answerMalformed(error: Error & { readonly code?: string }, socket: LingeringSocket, exchange: Exchange | null): void {
+  // Node counts from a request's begin; a body that is handed on may take as long as its handler.
+  if (error.code === "ERR_HTTP_REQUEST_TIMEOUT" && exchange?.uploads === true) return;
   // It has its last answer already, unless that is still being made.
   if (socket.lingers === true) {
     if (exchange?.over === false) socket.destroy();

@@ -9,7 +9,7 @@ import type { LingeringSocket } from "./linger.ts";
 import { answerMalformed } from "./malformed.ts";
 import { asksForWebSocket } from "./model/handshake.ts";
 import type { MeasuredHead } from "./model/request.ts";
-import { type Surroundings, serve } from "./serve.ts";
+import { type BridgeLimits, type Surroundings, serve } from "./serve.ts";
 import { serveConnect, serveUpgrade } from "./upgrade.ts";
 
 /** A connection and what was asked on it last; where the caller pipelines, what was asked before it too. */
@@ -46,9 +46,11 @@ function follow(connection: Connection, responder: Http1Responder, before: Http1
 /** How often connections are looked at. */
 const LOOK_MS = 1_000;
 
-/** Gives callers up that take nothing of what waits for them for this long. To be called now and then. */
-function watch(sockets: ReadonlySet<Connection>, sendTimeoutMs: number, idleMs: number): void {
+/** Gives callers up that take nothing of what waits for them for this long, or send nothing of a body. To be called now and then. */
+function watch(sockets: ReadonlySet<Connection>, { sendTimeoutMs, bodyTimeoutMs }: BridgeLimits, idleMs: number): void {
+  const now = performance.now();
   for (const socket of sockets) {
+    socket.asked?.exchange?.watch(now, bodyTimeoutMs);
     const stalls = socket.writableLength > 0;
     // Node counts from when something last went out, and ends the connection; for idle ones it sets a time of its own, which it may
     // have done while the last answer still waited.
@@ -105,9 +107,9 @@ export function createBridgeServer(surroundings: Surroundings): Server {
   server.on("checkContinue", onRequest);
   server.on("checkExpectation", onRequest);
   const sockets = new Set<Connection>();
-  const lookMs = Math.min(LOOK_MS, limits.sendTimeoutMs);
+  const lookMs = Math.min(LOOK_MS, limits.sendTimeoutMs, limits.bodyTimeoutMs);
   const idleMs = server.keepAliveTimeout + server.keepAliveTimeoutBuffer;
-  const look = setInterval(() => watch(sockets, limits.sendTimeoutMs, idleMs), lookMs).unref();
+  const look = setInterval(() => watch(sockets, limits, idleMs), lookMs).unref();
   server.on("close", () => clearInterval(look));
   server.on("connection", (socket: Connection) => {
     sockets.add(socket);
