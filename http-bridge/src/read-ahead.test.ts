@@ -58,13 +58,24 @@ test("all together stay within their bound, and what one gives back another gets
   const ahead = new ReadAhead(100, 150);
   const first = waiting(ahead);
   const second = waiting(ahead);
-  expect([ahead.waits(first, 90), ahead.waits(second, 60)]).toEqual([true, false]);
+  expect([ahead.waits(first, 60), ahead.waits(second, 60)]).toEqual([true, false]);
   const third = waiting(ahead);
-  expect(third.reads).toBe(0);
+  expect([third.reads, ahead.waits(third, 30)]).toEqual([1, false]);
+  const fourth = waiting(ahead);
+  expect(fourth.reads).toBe(0);
   first.over = true;
   ahead.look();
   ahead.look();
-  expect([second.reads, third.reads]).toEqual([2, 1]);
+  expect([second.reads, third.reads, fourth.reads]).toEqual([1, 2, 1]);
+});
+
+test("those that were first leave something for those that come later, however many they are", () => {
+  const ahead = new ReadAhead(4_000_000, 32_000_000);
+  for (let count = 0; count < 15; count++) {
+    const upload = waiting(ahead);
+    expect(upload.reads).toBe(1);
+    for (let piece = 0; piece < 8_000 && ahead.waits(upload, 1_000); piece++);
+  }
 });
 
 test("whatever comes and goes, nothing is lost of the bound", () => {
@@ -79,5 +90,5 @@ test("whatever comes and goes, nothing is lost of the bound", () => {
     ahead.look();
   }
   const last = waiting(ahead);
-  expect([ahead.waits(last, 99), last.reads]).toEqual([true, 1]);
+  expect([ahead.waits(last, 74), last.reads]).toEqual([true, 1]);
 });

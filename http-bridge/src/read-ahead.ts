@@ -84,7 +84,8 @@ export class ReadAhead {
     upload.readOn();
   }
 
+  /** None holds more than what is left, so that there is something left for one more. */
   #mayRead({ bytes }: Progress): boolean {
-    return bytes < this.#perRequest && this.#left > 0;
+    return bytes < Math.min(this.#perRequest, this.#left);
   }
 }
