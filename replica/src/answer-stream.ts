@@ -31,12 +31,19 @@ export class AnswerStream {
   readonly #out: StreamOut;
   readonly #next = (result: IteratorResult<unknown>): void => {
     this.#pulling = false;
-    if (this.#over) this.#stopped();
-    else {
-      this.#take(result);
-      this.#pull();
+    if (this.#over) {
+      this.#stopped();
+      return;
     }
+    try {
+      this.#take(result);
+    } catch (error) {
+      // It is no result of an iterator.
+      this.#failed(error);
+    }
+    this.#pull();
   };
+  readonly #goOn = (): void => this.#pull();
   readonly #threw = (error: unknown): void => {
     this.#pulling = false;
     if (this.#over) this.#stopped();
@@ -104,7 +111,8 @@ export class AnswerStream {
     if (this.#over) return;
     if (this.#done && this.#held === 0) this.#send(null);
     else if (!this.#begun && this.#answer.headFirst) this.#send(null);
-    this.#pull();
+    // When what was sent has left: the handler may do with its pieces what it likes as soon as it is asked for the next one.
+    queueMicrotask(this.#goOn);
   }
 
   /** Takes pieces while the iterator has them at hand and the credit allows. */
@@ -173,6 +181,14 @@ export class AnswerStream {
   #sendHeld(): void {
     if (this.#text !== "" && this.#out.credit > 0) this.#sendText();
     while (this.#parts.length > 0 && this.#out.credit > 0) this.#sendPart();
+    if (this.#parts.length === 0 && this.#text === "" && this.#held !== 0) this.#lost();
+  }
+
+  /** Pieces have other sizes than when they were given: their memory was taken away or resized. */
+  #lost(): void {
+    this.#drop();
+    this.#failed(new TypeError("a piece of the answer was taken away before it was sent"));
+    this.#stop();
   }
 
   #sendText(): void {
@@ -202,6 +218,10 @@ export class AnswerStream {
     let bytes = 0;
     for (; count < parts.length; count++) {
       const size = parts[count]?.length ?? 0;
+      if (size === 0) {
+        this.#lost();
+        return;
+      }
       if (bytes + size > room) break;
       bytes += size;
     }

@@ -14,9 +14,9 @@ export interface BatchItem {
   readonly depth: number;
   /** When it came, on performance.now()'s scale. */
   readonly cameMs: number;
-  /** Its result. */
+  /** Its result. Never throws. */
   settled(value: unknown): void;
-  /** What was thrown instead. */
+  /** What was thrown instead. Never throws. */
   failed(error: unknown): void;
   /** The batch that it runs in; null while it waits. */
   batch: RunningBatch | null;
@@ -59,7 +59,7 @@ export class RunningBatch {
         this.#context,
       );
       if (isThenable(results)) {
-        results.then(
+        Promise.resolve(results).then(
           (list) => this.#settle(list),
           (error) => this.#fail(error),
         );
@@ -94,22 +94,41 @@ export class RunningBatch {
       );
       return;
     }
-    const list: readonly unknown[] = results;
+    let list: readonly unknown[];
+    try {
+      // Before any is settled, as reading one may throw.
+      list = [...results];
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
     this.#open = items.length;
     for (const [index, item] of items.entries()) {
       const result = list[index];
       if (isThenable(result)) {
-        result.then(
+        Promise.resolve(result).then(
           (value) => this.#one(item, value),
-          (error) => this.#one(item, error instanceof Error ? error : new Error(String(error))),
+          (error) => this.#oneFailed(item, error),
         );
       } else this.#one(item, result);
     }
   }
 
   #one(item: BatchItem, result: unknown): void {
-    if (result instanceof Error) item.failed(result);
-    else item.settled(result);
+    if (result instanceof Error) {
+      this.#oneFailed(item, result);
+      return;
+    }
+    item.settled(result);
+    this.#oneLess();
+  }
+
+  #oneFailed(item: BatchItem, error: unknown): void {
+    item.failed(error);
+    this.#oneLess();
+  }
+
+  #oneLess(): void {
     if (--this.#open === 0) this.#ended();
   }
 
@@ -119,7 +138,7 @@ export class RunningBatch {
   }
 }
 
-/** Whether a value is a promise or like one. */
+/** Whether a value is a promise or like one. What is like one may answer twice; Promise.resolve() hears it once. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }

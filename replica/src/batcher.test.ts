@@ -414,3 +414,46 @@ test("what could start but for calls in a circle that run in its place starts wh
   await until(() => ids.every((id) => bridge.reply(id).ended));
   bridge.close();
 });
+
+/** Like a promise, but answers more than once. */
+function thenable(...answers: readonly unknown[]): object {
+  const made = {};
+  Reflect.set(made, "then", (resolve: (value: unknown) => void): void => {
+    for (const answer of answers) resolve(answer);
+  });
+  return made;
+}
+
+test("whatever a batch of a kind that nobody expects comes to, its requests are answered once and the next batch runs", async () => {
+  const odd: Readonly<Record<string, Call>> = {
+    rejects: (requests) => requests.map(() => Promise.reject(Object.create(null))),
+    twice: (requests) => requests.map(() => thenable("one", "two")),
+    listTwice: (requests) =>
+      thenable(
+        requests.map(() => "one"),
+        [],
+      ),
+    unnamed: async () => {
+      throw Object.defineProperty(new Error("odd"), "name", { value: undefined });
+    },
+    unreadable: async (requests) =>
+      Object.defineProperty([...requests.map(() => "one")], 1, {
+        get: () => {
+          throw new Error("not this one");
+        },
+      }),
+    unnamedOnes: (requests) => requests.map(() => Object.defineProperty(new Error("odd"), "name", { value: undefined })),
+    noIterators: (requests) => requests.map(() => ({ [Symbol.asyncIterator]: () => undefined })),
+  };
+  await using replica = await serve((requests) => requests.map(() => "done"), { maxBatchSize: 2, batchWaitTimeoutMs: 60_000 }, odd);
+  const bridge = new TestBridge(replica.address);
+  for (const callMethod of [...Object.keys(odd), ...Object.keys(odd)]) {
+    const ids = [bridge.open({ callMethod }), bridge.open({ callMethod })];
+    await until(() => ids.every((id) => bridge.reply(id).ended));
+    const answers = ids.map((id) => bridge.reply(id).fault || bridge.text(id));
+    const expected = callMethod.toLowerCase().includes("twice") ? "one" : expect.stringMatching(/^handler_(error|result_invalid)$/);
+    expect(answers).toEqual([expected, expected]);
+    await until(() => replica.runner.load.inFlight === 0);
+  }
+  bridge.close();
+});

@@ -17,16 +17,26 @@ export function describeException(thrown: unknown, root: string, code = ""): Exc
   if (!(thrown instanceof Error)) {
     return { name: typeof thrown, message: preview(thrown), file: "", line: 0, stack: "", code };
   }
-  const stack = typeof thrown.stack === "string" ? thrown.stack : "";
+  const stack = textOf(thrown, "stack");
   const place = locate(stack, root);
   return {
-    name: thrown.name.slice(0, 256),
-    message: thrown.message.slice(0, 4096),
+    name: textOf(thrown, "name").slice(0, 256),
+    message: textOf(thrown, "message").slice(0, 4096),
     file: place.file,
     line: place.line,
     stack: stack.slice(0, 16_384),
     code,
   };
+}
+
+/** A property of an error as text: a library may have put anything there. */
+function textOf(thrown: Error, property: "name" | "message" | "stack"): string {
+  try {
+    const value: unknown = thrown[property];
+    return typeof value === "string" ? value : preview(value ?? "");
+  } catch {
+    return "";
+  }
 }
 
 function preview(value: unknown): string {

@@ -43,6 +43,8 @@ export class RequestBody {
   #stream: ReadableStream<Uint8Array<ArrayBuffer>> | null = null;
   #wake: (() => void) | null = null;
   #atEnd: (() => void) | null = null;
+  /** What trailers() gives; null: nobody has asked. */
+  #fields: Promise<Headers> | null = null;
   readonly #grant: (bytes: number) => void;
 
   /** `grant` gives the sender credit for that many bytes more. */
@@ -82,25 +84,17 @@ export class RequestBody {
     this.#atEnd?.();
   }
 
-  /** The fields behind the body, once all of it has arrived. Rejects where it does not. */
+  /** The fields behind the body, once all of it has arrived, the same at each call. Rejects where it does not. */
   trailers(): Promise<Headers> {
-    return new Promise((resolve, reject) => {
+    this.#fields ??= new Promise((resolve, reject) => {
       const settle = (): void => {
-        if (!this.#ended && this.#error !== null) {
-          reject(this.#error);
-          return;
-        }
-        resolve(headersOf(this.#trailers));
+        if (!this.#ended && this.#error !== null) reject(this.#error);
+        else resolve(headersOf(this.#trailers));
       };
       if (this.#ended || this.#error !== null) settle();
-      else {
-        const before = this.#atEnd;
-        this.#atEnd = () => {
-          before?.();
-          settle();
-        };
-      }
+      else this.#atEnd = settle;
     });
+    return this.#fields;
   }
 
   #begin(): void {

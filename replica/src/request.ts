@@ -13,10 +13,11 @@ import {
   headersOf,
   trailerProblem,
 } from "@headgate/core";
-import { type EncodedHeaders, type RequestHeadView, encodeHeaders } from "@headgate/proto/wire";
+import type { EncodedHeaders, RequestHeadView } from "@headgate/proto/wire";
 import type { Cancellation } from "./cancellation.ts";
 import type { Composition } from "./compose.ts";
 import type { RequestBody } from "./request-body.ts";
+import { encodeFields } from "./result.ts";
 
 /** What the request needs of its call. */
 export interface RequestSource {
@@ -115,7 +116,7 @@ export class LazyRequest {
         throw new TypeError(`the caller offers ${offered.join(", ") || "no subprotocol"}, not "${protocol}"`);
       fields.push("sec-websocket-protocol", protocol);
     }
-    return this.#source.accept(protocol, encodeHeaders(fields));
+    return this.#source.accept(protocol, encodeFields(fields));
   }
 
   /** Aborts when the caller is gone or the deadline has passed. */

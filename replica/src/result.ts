@@ -3,7 +3,7 @@
 
 import { type EncodedHeaders, encodeHeaders } from "@headgate/proto/wire";
 import { ResultForm } from "@headgate/proto/replica";
-import { HeadgateError, RESPONSE_PIECES, type ResponsePieces, fault } from "@headgate/core";
+import { HeadgateError, LIMITS, RESPONSE_PIECES, type ResponsePieces, fault } from "@headgate/core";
 
 /** An answer whose body is at hand. */
 export interface WholeAnswer {
@@ -63,7 +63,7 @@ export function answerOf(result: unknown): Answer {
   if (result instanceof ArrayBuffer) return whole(BYTES, new Uint8Array(result));
   if (ArrayBuffer.isView(result)) return whole(BYTES, new Uint8Array(result.buffer, result.byteOffset, result.byteLength));
   if (result instanceof Blob) {
-    const headers = result.type === "" ? BYTES : encodeHeaders(["content-type", result.type]);
+    const headers = result.type === "" ? BYTES : encodeFields(["content-type", result.type]);
     return stream(headers, piecesOf(result.stream()));
   }
   if (result instanceof ReadableStream) {
@@ -72,16 +72,28 @@ export function answerOf(result: unknown): Answer {
   }
   if (Symbol.asyncIterator in result) {
     // Checked to be there; what it gives is looked at piece by piece.
-    return stream(null, (result as AsyncIterable<unknown>)[Symbol.asyncIterator]());
+    const pieces: unknown = (result as AsyncIterable<unknown>)[Symbol.asyncIterator]();
+    if (!isIterator(pieces)) throw invalid("an async iterable without an iterator");
+    return stream(null, pieces);
   }
   if (isGenerator(result)) return stream(null, result);
   return whole(JSON_TYPE, toJson(result));
 }
 
+/** A handler's own fields as they are sent. Throws handler_result_invalid where they are more than a bridge takes. */
+export function encodeFields(fields: readonly string[], form = 0): EncodedHeaders {
+  let bytes = 0;
+  for (const text of fields) bytes += text.length;
+  const limit = fields.length > 2 * LIMITS.headerFields ? "headerFields" : bytes > LIMITS.headerBytes ? "headerBytes" : null;
+  if (limit === null) return encodeHeaders(fields, form);
+  const message = `the handler's answer has ${fields.length / 2} header fields of ${bytes} bytes, over ${limit}, ${LIMITS[limit]}`;
+  throw new HeadgateError(fault("handler_result_invalid", message, { limit }));
+}
+
 function ofResponse(response: Response): Answer {
   const fields: string[] = [];
   for (const [name, value] of response.headers) fields.push(name, value);
-  const headers = encodeHeaders(fields, ResultForm.RESPONSE);
+  const headers = encodeFields(fields, ResultForm.RESPONSE);
   if (response.status < 200 || response.status > 599) throw invalid("a Response whose status is not 200 to 599");
   if (response.body === null) return { kind: "whole", status: response.status, headers, body: null };
   if (response.bodyUsed || response.body.locked) throw invalid("a Response whose body was read already");
@@ -107,7 +119,11 @@ function isResponsePieces(value: unknown): value is ResponsePieces {
 }
 
 function isGenerator(value: object): value is Iterator<unknown> & object {
-  return Symbol.iterator in value && "next" in value && typeof value.next === "function";
+  return Symbol.iterator in value && isIterator(value);
+}
+
+function isIterator(value: unknown): value is Iterator<unknown> | AsyncIterator<unknown> {
+  return typeof value === "object" && value !== null && "next" in value && typeof value.next === "function";
 }
 
 function toJson(value: unknown): string {

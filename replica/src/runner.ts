@@ -119,7 +119,7 @@ export class Runner {
     try {
       const result = method(new LazyRequest(incoming, this.#composition));
       if (isThenable(result)) {
-        result.then(
+        Promise.resolve(result).then(
           (value) => this.#answer(incoming, value),
           (error) => this.#failed(incoming, error),
         );
@@ -146,29 +146,38 @@ export class Runner {
   }
 
   #answer(incoming: Incoming, result: unknown): void {
-    let answer: Answer;
+    let made: Promise<void> | null;
     try {
-      answer = answerOf(result);
+      made = incoming.answer(answerOf(result));
     } catch (error) {
       this.#failed(incoming, error);
       return;
     }
-    const made = incoming.answer(answer);
     if (made === null) this.#settle();
     else made.then(this.#settle, (error) => this.#failed(incoming, error));
   }
 
   #failed(incoming: Incoming, error: unknown): void {
     this.#settle();
-    // What a handler throws when its signal aborts is no news.
-    incoming.refuse(incoming.gone !== null && isAbort(error) ? incoming.gone : this.#describe(incoming.head.requestId, error));
+    incoming.refuse(this.#faultOf(incoming, error));
+  }
+
+  /** What the request's caller is told of an error. */
+  #faultOf({ gone, head }: Incoming, error: unknown): Fault {
+    try {
+      // What a handler throws when its signal aborts is no news.
+      return gone !== null && isAbort(error) ? gone : this.#describe(head.requestId, error);
+    } catch (cause) {
+      this.#log.exception("the handler threw what cannot be looked at", head.requestId, cause);
+      return FAILED;
+    }
   }
 
   /** Tells the operator of an error, and gives what the caller may know of it. */
   #describe(requestId: string, error: unknown): Fault {
     if (error instanceof HeadgateError && (error.code === "handler_result_invalid" || error.code === "batch_length_mismatch")) {
       this.#log.exception("the handler's result cannot be sent", requestId, error);
-      return fault(error.code, error.message);
+      return fault(error.code, error.message, error.details);
     }
     // The handler has asked for a WebSocket where there is none: the caller's mistake, and nothing for the log.
     if (error instanceof HeadgateError && (error.code === "upgrade_required" || error.code === "websocket_unsupported")) {

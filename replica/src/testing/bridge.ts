@@ -8,6 +8,7 @@ import { DEFAULT_BACKEND_CONFIG, type HandlerRequest } from "@headgate/core";
 import { type CancelReason, HeaderMemo, WireWriter, readSessionResponse, writeRequestOpen, writeRequestRest } from "@headgate/proto/wire";
 import { type GrpcStream, openStream } from "@headgate/rpc/stream";
 import { Composition } from "../compose.ts";
+import { describeException } from "../exception.ts";
 import type { HandlerMethod } from "../handler.ts";
 import { Runner, type RunnerLimits } from "../runner.ts";
 import { serveReplica } from "../server.ts";
@@ -155,7 +156,14 @@ export async function startReplica(
       dispose: () => Promise.resolve(),
     },
     { ...DEFAULT_BACKEND_CONFIG, maxConcurrentQueries: 10_000, ...limits },
-    { info: () => undefined, error: () => undefined, exception: (_msg, _id, error) => logged.push(error) },
+    {
+      info: () => undefined,
+      error: () => undefined,
+      exception: (_msg, _id, error) => {
+        describeException(error, "");
+        logged.push(error);
+      },
+    },
     new Composition({ controlAddress: "", routingToken: "", backend: "test" }),
   );
   const address = `unix:${join(directory, "r.sock")}`;
