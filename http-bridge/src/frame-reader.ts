@@ -2,6 +2,7 @@
 // (masks, fragments, UTF-8, lengths, close codes), behind the few calls that a connection needs. Its types are not published.
 
 import type { EventEmitter } from "node:events";
+import { PieceJoiner } from "@headgate/client/data-plane";
 import type { WebSocketClose } from "@headgate/core";
 import * as ws from "ws";
 
@@ -16,9 +17,13 @@ export interface FrameEvents {
   broken(code: number): void;
 }
 
-/** The part of ws's Receiver that is used here. */
+/** The part of ws's Receiver that is used here; of what it keeps to itself, where bytes wait. */
 interface Receiver extends EventEmitter {
   write(chunk: Buffer): boolean;
+  /** Reads of a frame that is not whole. */
+  readonly _buffers: Buffer[];
+  /** Pieces of a message that is not whole: slices of the reads that they came in. Another list for each message. */
+  readonly _fragments: Buffer[];
 }
 
 interface ReceiverOptions {
@@ -31,7 +36,7 @@ interface ReceiverOptions {
 // Exported by ws (wrapper.mjs), and missing in its types.
 const { Receiver } = ws as unknown as { readonly Receiver: new (options: ReceiverOptions) => Receiver };
 
-/** Pieces of one message, and reads of one frame, that are kept at most: each costs memory of its own. */
+/** Pieces of one message, and reads of one frame, at most. */
 const MOST_FRAGMENTS = 16_384;
 const MOST_CHUNKS = 262_144;
 
@@ -46,6 +51,11 @@ const CODES: Readonly<Record<string, number>> = {
 /** Reads frames of a connection. */
 export class FrameReader {
   readonly #receiver: Receiver;
+  #reads: PieceJoiner | null = null;
+  #pieces: PieceJoiner | null = null;
+  /** The list of the message that is not whole, and how many of it are joined. */
+  #joinedOf: readonly Buffer[] | null = null;
+  #joined = 0;
 
   /** `maxMessageBytes`: the most that a message may have. */
   constructor(events: FrameEvents, maxMessageBytes: number) {
@@ -64,6 +74,27 @@ export class FrameReader {
 
   /** Reads on. What comes of it comes before this returns. */
   push(chunk: Buffer): void {
-    this.#receiver.write(chunk);
+    const receiver = this.#receiver;
+    receiver.write(chunk);
+    if (receiver._buffers.length > 1) this.#joinReads(receiver._buffers);
+    if (receiver._fragments.length > 0) this.#joinPieces(receiver._fragments);
+  }
+
+  /** A frame that comes in small reads takes memory for its bytes, not for its reads. */
+  #joinReads(reads: Buffer[]): void {
+    const last = reads.pop();
+    if (last !== undefined) (this.#reads ??= new PieceJoiner()).add(reads, last);
+  }
+
+  /** A small piece does not keep the read that it came in, whatever else that has brought. */
+  #joinPieces(pieces: Buffer[]): void {
+    if (pieces !== this.#joinedOf) {
+      this.#joinedOf = pieces;
+      this.#joined = 0;
+    }
+    if (pieces.length === this.#joined) return;
+    this.#pieces ??= new PieceJoiner();
+    for (const piece of pieces.splice(this.#joined)) this.#pieces.add(pieces, piece);
+    this.#joined = pieces.length;
   }
 }

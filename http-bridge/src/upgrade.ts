@@ -4,7 +4,7 @@
 import { createHash } from "node:crypto";
 import { type IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { type Call, type CallSink, type LiveEndpoint, MessageLane } from "@headgate/client/data-plane";
+import { type Call, type CallSink, type LiveEndpoint, MessageLane, PieceJoiner } from "@headgate/client/data-plane";
 import { type Fault, LIMITS, fault } from "@headgate/core";
 import { Exchange } from "./exchange.ts";
 import { addCors, shardKeyOf } from "./extras.ts";
@@ -97,11 +97,12 @@ class Handshake implements CallSink {
   readonly #endpoint: LiveEndpoint;
   readonly #around: Surroundings;
   readonly #keepEarly = (chunk: Buffer): void => {
-    this.#early.push(chunk);
+    this.#joiner.add(this.#early, chunk);
     this.#earlyBytes += chunk.length;
     if (this.#earlyBytes > MOST_EARLY_BYTES) this.#socket.pause();
   };
   readonly #end = (): void => void this.#socket.destroy();
+  readonly #joiner = new PieceJoiner();
   #early: Buffer[];
   #earlyBytes: number;
   #open: BridgeSocket | null = null;
