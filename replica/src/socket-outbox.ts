@@ -12,6 +12,8 @@ interface Waiting {
 }
 
 const SENT = Promise.resolve();
+/** What stands around a message that waits: its bytes' object, its promise, and who waits for that. */
+const WAITING_BYTES = 512;
 /** Strings up to this many characters fit one frame whatever they are. */
 const SURE_CHARS = Math.floor(LIMITS.bodyChunkBytes / 3);
 
@@ -23,6 +25,10 @@ export class SocketOutbox {
   #waiting: Waiting[] = [];
   /** Bytes that wait. */
   buffered = 0;
+  /** What they take of memory, about: a message costs something however short it is. */
+  get cost(): number {
+    return this.buffered + this.#waiting.length * WAITING_BYTES;
+  }
 
   constructor(write: (part: number, body: string | Uint8Array) => number) {
     this.#write = write;

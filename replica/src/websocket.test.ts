@@ -192,3 +192,17 @@ test("bytes are sent as they lie in their buffer, whatever the view", async () =
     [3, 4],
   ]);
 });
+
+test.each([
+  ["text", ""],
+  ["bytes", new Uint8Array(0)],
+])("messages of no %s that nobody takes are bounded as well: 1008", async (_, message) => {
+  const { socket, sent } = open();
+  let count = 0;
+  for (; closeOf(sent) === null && count < 1_000_000; count++) void socket.send(message);
+  expect(closeOf(sent)).toMatchObject({ code: 1008 });
+  // As many as the credit takes, and then so many as are worth 16 MiB.
+  expect(count).toBeGreaterThan(WINDOW / 16);
+  expect(count).toBeLessThan(100_000);
+  expect(await socket.closed).toMatchObject({ code: 1008 });
+});

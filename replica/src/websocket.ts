@@ -69,7 +69,7 @@ export class ReplicaSocket implements WebSocketConnection {
   send(message: string | ArrayBuffer | ArrayBufferView): Promise<void> {
     const data = typeof message === "string" ? message : bytesOf(message);
     if (this.#over || this.#closing !== null) return NOTHING;
-    if (this.#outbox.buffered > LIMITS.websocketBufferedBytes) {
+    if (this.#outbox.cost > LIMITS.websocketBufferedBytes) {
       this.abort(TOO_SLOW, false);
       return NOTHING;
     }
