@@ -17,23 +17,36 @@ function makeBody() {
   });
   return { body, seen };
 }
-const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "utf8"));
+const bytes = (text: string): Buffer => Buffer.from(text, "utf8");
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 test("the sender gets credit for what the reader takes, piece by piece, and for nothing before", async () => {
   const { body, seen } = makeBody();
   const reader = body.stream().getReader();
-  body.push(bytes("a"), false);
-  for (const piece of ["bb", "ccc", "dddd"]) body.push(bytes(piece), false);
+  const large = 16 * 1024;
+  for (const times of [1, 2, 3, 4]) body.push(Buffer.alloc(times * large), false);
   await turn();
   expect(seen.consumed).toBe(0);
   const counts: number[] = [];
   for (let i = 0; i < 4; i++) {
     await reader.read();
     await turn();
-    counts.push(seen.consumed);
+    counts.push(seen.consumed / large);
   }
   expect(counts).toEqual([1, 3, 6, 10]);
+});
+
+test("small pieces that nobody takes are joined; each piece that is taken has its memory for itself", async () => {
+  const { body, seen } = makeBody();
+  const count = 100_000;
+  for (let i = 0; i < count; i++) body.push(Buffer.from([i & 255]), false);
+  body.push(null, true);
+  const pieces: Uint8Array[] = [];
+  for (let piece = await body.next(); piece !== null; piece = await body.next()) pieces.push(piece);
+  expect(pieces.length).toBeLessThan(10);
+  expect(pieces.every(({ buffer, length }) => buffer.byteLength === length)).toBe(true);
+  expect(Buffer.concat(pieces).every((byte, i) => byte === (i & 255))).toBe(true);
+  expect(seen.consumed).toBe(count);
 });
 
 test("a reader that waits gets the next piece when it comes, and the end", async () => {
@@ -78,7 +91,7 @@ test("a whole body is read up to a bound, beyond which the rest is let go of", a
 async function collect(type: string, text: Buffer, cuts: readonly number[]): Promise<unknown[]> {
   const { body } = makeBody();
   const edges = [0, ...[...cuts].map((cut) => cut % (text.length + 1)).sort((a, b) => a - b), text.length];
-  for (let i = 1; i < edges.length; i++) body.push(new Uint8Array(text.subarray(edges[i - 1], edges[i])), false);
+  for (let i = 1; i < edges.length; i++) body.push(text.subarray(edges[i - 1], edges[i]), false);
   body.push(null, true);
   const items: unknown[] = [];
   for await (const item of itemsOf(body, type)) items.push(item);

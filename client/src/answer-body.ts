@@ -1,6 +1,8 @@
 // The body of an answer as a program reads it: the replica is given credit for what was taken, and for nothing that only lies here.
 // A reader that is slow so holds back its own call alone, and at most a window of its answer is ever held for it.
 
+import { PieceJoiner } from "@headgate/rpc/pieces";
+
 const EMPTY = new Uint8Array(0);
 
 /** What happens to the bytes. */
@@ -14,7 +16,8 @@ export interface AnswerBodyEvents {
 /** One answer's body. */
 export class AnswerBody {
   readonly #events: AnswerBodyEvents;
-  readonly #pieces: Uint8Array[] = [];
+  readonly #pieces: Buffer[] = [];
+  #joiner: PieceJoiner | null = null;
   #ended = false;
   #error: Error | null = null;
   #wake: (() => void) | null = null;
@@ -23,9 +26,12 @@ export class AnswerBody {
     this.#events = events;
   }
 
-  /** Takes the next bytes, which stay as they are, and notes whether they are the last. */
-  push(piece: Uint8Array | null, end: boolean): void {
-    if (piece !== null && piece.length > 0) this.#pieces.push(piece);
+  /** Takes the next bytes, which stay as they are, and notes whether they are the last. What nobody has taken yet is joined. */
+  push(piece: Buffer | null, end: boolean): void {
+    if (piece !== null && piece.length > 0) {
+      this.#joiner ??= new PieceJoiner();
+      this.#joiner.add(this.#pieces, piece);
+    }
     if (end) this.#ended = true;
     this.#wake?.();
   }
@@ -50,7 +56,7 @@ export class AnswerBody {
     const piece = this.#pieces.shift();
     if (piece === undefined) return null;
     this.#events.consumed(piece.length);
-    return piece;
+    return ownOf(piece);
   }
 
   /** The whole body. Beyond `most` bytes the rest is let go of. */
@@ -98,4 +104,10 @@ export class AnswerBody {
       { highWaterMark: 0 },
     );
   }
+}
+
+/** The piece in memory that nothing else lies in, as the program may do with it what it likes. */
+function ownOf({ buffer, byteOffset, length }: Buffer): Uint8Array {
+  const bytes = new Uint8Array(buffer, byteOffset, length);
+  return buffer.byteLength === length ? bytes : new Uint8Array(bytes);
 }

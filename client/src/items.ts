@@ -35,9 +35,13 @@ async function* read(body: AnswerBody, kind: ItemKind): AsyncGenerator<unknown, 
       if (text !== "") yield text;
       continue;
     }
-    const lines = `${line}${text}`.split("\n");
-    line = lines.pop() ?? "";
-    for (const one of lines) yield parse(one, body);
+    // A long line is put together once, when its end is there.
+    const [first = "", ...more] = text.split("\n");
+    line += first;
+    for (const next of more) {
+      yield parse(line, body);
+      line = next;
+    }
   }
   const rest = `${line}${decoder?.decode() ?? ""}`;
   if (rest !== "") yield kind === "json" ? parse(rest, body) : rest;

@@ -81,7 +81,7 @@ export class OutgoingCall implements CallSink {
   body(piece: Buffer | null, end: boolean): boolean {
     if (this.#over) return true;
     // The program keeps it for as long as it likes.
-    this.#body?.push(piece === null ? null : new Uint8Array(piece), end);
+    this.#body?.push(piece === null ? null : copyOf(piece), end);
     if (end) this.#settle();
     return true;
   }
@@ -151,6 +151,13 @@ export class OutgoingCall implements CallSink {
       );
     }, LIMITS.reentryWaitMs);
   }
+}
+
+/** The bytes in memory of their own. */
+function copyOf(piece: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(piece.length);
+  piece.copy(copy);
+  return copy;
 }
 
 /** An error of a call, which knows the request's id. */
