@@ -95,6 +95,8 @@ export class SessionAnswers implements ResponseFrames {
 
   /** The replica takes more of the call's body, so that it has taken the call. False: the call is over by it. */
   #granted(call: Call, credit: number): boolean {
+    // Behind the caller's close nothing more is sent; the handler may still read what came before it.
+    if (call.sendCredit === Number.POSITIVE_INFINITY) return true;
     call.sendCredit += credit;
     if (call.sendCredit > MOST_CREDIT) {
       this.#broken(call, brokenContract("gave more credit than the contract allows", "grpcMessageBytes"));
