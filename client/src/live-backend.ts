@@ -159,6 +159,11 @@ export class LiveBackend implements ReplicaEvents, Work {
 
   // --- what replicas tell ---
 
+  opened(): void {
+    this.#waiting.reached();
+    this.available();
+  }
+
   available(): void {
     while (this.#waiting.size > 0) {
       const call = this.#waiting.first();

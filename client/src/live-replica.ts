@@ -30,7 +30,9 @@ const SLACK_WEIGHT = 0.1;
 
 /** What a replica tells its backend. */
 export interface ReplicaEvents {
-  /** A call could be sent now: the link opened, a call ended, or a pause is over. */
+  /** It takes calls from now on. */
+  opened(): void;
+  /** A call could be sent now: a call ended, or there is room for more. */
   available(): void;
   /** Whether any call waits for a replica. */
   isWaitedFor(): boolean;
@@ -256,7 +258,7 @@ export class LiveReplica implements Candidate, LinkEvents {
 
   #reopen(): void {
     this.open = this.#linked && !this.#leaving && !this.#paused && isIn(this.#health);
-    if (this.open) this.#events.available();
+    if (this.open) this.#events.opened();
   }
 
   /** A call has ended, one way or another. */

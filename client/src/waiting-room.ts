@@ -105,6 +105,11 @@ export class WaitingRoom {
     this.#load.measure(now, this.#work.done, this.#work.running);
   }
 
+  /** A replica takes requests. */
+  reached(): void {
+    this.#forsakenAt = -1;
+  }
+
   /** To be called every now and then while any wait. Gives those that have waited too long for a replica to come back. */
   look(now: number): Call[] {
     if (this.#work.openReplicas > 0) {
