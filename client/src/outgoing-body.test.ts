@@ -34,16 +34,17 @@ test("pieces of a stream go as text, bytes, or a line of JSON each", () => {
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** A pump over "0", "1", … , as far as it is asked. */
-function makePump({ count = 10, mostBytes = 1_000, throws = -1 } = {}) {
+function makePump({ count = 10, mostBytes = 1_000, throws = -1, leaves = "well" } = {}) {
   const seen = { asked: 0, given: [] as string[], ended: false, broken: null as unknown, returned: false };
   const pieces: AsyncIterator<unknown> = {
     next: async () => {
       if (seen.asked === throws) throw new Error("the source is dry");
       return seen.asked < count ? { done: false, value: String(seen.asked++) } : { done: true, value: undefined };
     },
-    return: async () => {
+    return: () => {
       seen.returned = true;
-      return { done: true, value: undefined };
+      if (leaves === "throwing") throw new Error("not now");
+      return Promise.resolve({ done: true, value: undefined });
     },
   };
   const pump = new BodyPump(pieces, mostBytes, {
@@ -99,4 +100,13 @@ test("a body beyond the endpoint's limit ends the request", async () => {
   pump.writable();
   await done;
   expect(seen).toMatchObject({ given: ["0"], broken: { code: "body_too_large", details: { limit: "maxBodyBytes" } }, returned: true });
+});
+
+test("what a source throws when it is told that nothing more is wanted is of no interest to anybody", async () => {
+  const { pump, seen, run } = makePump({ leaves: "throwing" });
+  const done = run();
+  await turn();
+  pump.stop();
+  await done;
+  expect(seen).toMatchObject({ returned: true, broken: null });
 });

@@ -116,7 +116,7 @@ export class BodyPump {
     if (this.#over) return;
     this.#over = true;
     this.#wake?.();
-    Promise.resolve(this.#pieces.return?.()).catch(() => undefined);
+    giveUp(this.#pieces);
   }
 
   /** Sends the body, the first piece of which was taken already. Never rejects. */
@@ -152,6 +152,11 @@ export class BodyPump {
       this.#wake = null;
     }
   }
+}
+
+/** Tells a body's source that nothing more is wanted. What it says to that, or throws, is of no interest. */
+export function giveUp(pieces: StreamedBody["pieces"]): void {
+  void new Promise((resolve) => resolve(pieces.return?.())).catch(() => undefined);
 }
 
 /** The refusal of a body over an endpoint's limit. */

@@ -1,13 +1,13 @@
 // How a program's request goes its way: checked, its endpoint found, sent with all that the request in hand passes on (deadline,
 // cancellation, id, trace, shadow, the backends on its way), and its answer made into what was asked for.
 
-import { HOP_BY_HOP, HeadgateError, LIMITS, type SendOptions, fault, headersOf } from "@headgate/core";
+import { HOP_BY_HOP, HeadgateError, LIMITS, METHOD_NAME, type SendOptions, fault, headersOf } from "@headgate/core";
 import { ResultForm } from "@headgate/proto/replica";
 import { Call } from "./call.ts";
 import type { CallTarget, CallWay } from "./handle.ts";
 import { itemsOf } from "./items.ts";
 import { faultOfAnswer, fieldOf, resultOf } from "./model/result-value.ts";
-import { type StreamedBody, type WholeBody, bodyOf, bodyTooLarge, chunksOf, typeOfPiece } from "./outgoing-body.ts";
+import { type StreamedBody, type WholeBody, bodyOf, bodyTooLarge, chunksOf, giveUp, typeOfPiece } from "./outgoing-body.ts";
 import { bounded, overAlready } from "./bounded.ts";
 import { type Answer, OutgoingCall, failureOf } from "./outgoing-call.ts";
 import { brokenContract } from "./replica-words.ts";
@@ -92,7 +92,7 @@ export class Requester implements CallWay {
     try {
       const fields = fieldsOf(context, options);
       const { timeoutMs = Number.POSITIVE_INFINITY, path = "/" } = options;
-      checkOptions(timeoutMs, path, context);
+      checkOptions(target, timeoutMs, path, context);
       outgoing = bodyOf(body);
       const deadlineMs = Math.min(performance.now() + timeoutMs, context?.deadlineMs ?? Number.POSITIVE_INFINITY);
       const router = this.#source.router ?? (await this.#firstTable(deadlineMs, signals));
@@ -124,7 +124,7 @@ export class Requester implements CallWay {
       }
       return await under.answer;
     } catch (error) {
-      if (outgoing?.kind === "stream") Promise.resolve(outgoing.pieces.return?.()).catch(() => undefined);
+      if (outgoing?.kind === "stream") giveUp(outgoing.pieces);
       throw error instanceof HeadgateError && error.requestId === "" ? failureOf(error, requestId) : error;
     }
   }
@@ -154,7 +154,10 @@ function signalsOf(context: CallContext | null, { signal }: SendOptions): readon
   return signals;
 }
 
-function checkOptions(timeoutMs: number, path: string, context: CallContext | null): void {
+function checkOptions({ method }: CallTarget, timeoutMs: number, path: string, context: CallContext | null): void {
+  if (method !== "" && !METHOD_NAME.test(method)) {
+    throw new HeadgateError(fault("method_not_declared", `${JSON.stringify(method.slice(0, 80))} is no name of a method`));
+  }
   if (!(timeoutMs > 0)) throw invalid("timeoutMs", `timeoutMs must be a number above 0, not ${String(timeoutMs)}`);
   if (!path.startsWith("/")) throw invalid("path", `path must begin with "/", unlike ${JSON.stringify(path.slice(0, 100))}`);
   if (path.length > LIMITS.urlBytes) throw invalid("path", `path is longer than ${LIMITS.urlBytes} bytes`);

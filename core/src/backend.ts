@@ -87,7 +87,8 @@ const INTEGER_FIELDS = {
   drainTimeoutMs: [0, LIMITS.maxDrainTimeoutMs],
 } as const;
 
-const METHOD_NAME = /^[A-Za-z_$][A-Za-z0-9_$]{0,127}$/;
+/** What the name of a method looks like. */
+export const METHOD_NAME = /^[A-Za-z_$][A-Za-z0-9_$]{0,127}$/;
 // Not "__proto__": the objects that carry variables over the wire would lose it without a word.
 const ENV_NAME = /^(?!__proto__$)[A-Za-z_][A-Za-z0-9_]*$/;
 /** Methods that can never be called from outside. */

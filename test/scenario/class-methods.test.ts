@@ -52,6 +52,12 @@ test.each(["hidden", "inherited", "constructor", "reconfigure", "toString", "__p
   },
 );
 
+test("a method's name that is longer than any message is refused before it is sent", async () => {
+  const method = "m".repeat(5 * 1024 * 1024);
+  await expect(serve.handle("counter", { method }).send()).rejects.toMatchObject({ code: "method_not_declared" });
+  expect((await call()).count).toBe(20);
+});
+
 test.each(["constructor", "reconfigure"])("%s cannot be declared as a method", async (method) => {
   const refused = serve.createBackend({ name: "bad", handler: "./counter.ts#Counter", args: [1], config: { methods: [method] } });
   await expect(refused).rejects.toMatchObject({ code: "invalid_argument", details: { field: "methods" } });
