@@ -44,6 +44,10 @@ export interface LinkEvents {
   heard(): void;
   /** The replica keeps places for so many calls; answerRoom() says what becomes of them. */
   room(places: number): void;
+  /** So much of what was sent is unread that nothing new should be sent before writable(). */
+  full(): void;
+  /** All that was sent is on its way. */
+  writable(): void;
   /** That many calls ended with one message of the replica. */
   answered(calls: number): void;
   /** The replica takes no new calls. */

@@ -56,7 +56,8 @@ export class LiveBackend implements ReplicaEvents, Work {
   }
 
   get openReplicas(): number {
-    return this.#replicas.reduce((sum, replica) => sum + (replica.open ? 1 : 0), 0);
+    // One that has to read first is there, as one is that runs all it may.
+    return this.#replicas.reduce((sum, replica) => sum + (replica.open || replica.unread ? 1 : 0), 0);
   }
 
   /** Resolves when each of its replicas has been tried to be reached, or has not answered in time. */

@@ -69,6 +69,8 @@ export class LiveReplica implements Candidate, LinkEvents {
   #leaving = false;
   /** Whether it is left alone for a while. */
   #paused = false;
+  /** Whether it is given nothing until it has read what it was given. */
+  unread = false;
   /** Whether it was busy: it gets no more at a time than it took, until it gives room. */
   #inLine = false;
   #health: Health = HEALTHY;
@@ -211,6 +213,17 @@ export class LiveReplica implements Candidate, LinkEvents {
     }, DRAINING_MS);
   }
 
+  full(): void {
+    this.unread = true;
+    this.open = false;
+  }
+
+  writable(): void {
+    if (!this.unread) return;
+    this.unread = false;
+    this.#reopen();
+  }
+
   room(places: number): void {
     this.#leaveLine();
     // One that gives room will do so again.
@@ -235,6 +248,7 @@ export class LiveReplica implements Candidate, LinkEvents {
     this.inFlight = 0;
     this.#linked = false;
     this.#paused = false;
+    this.unread = false;
     this.#health = HEALTHY;
     this.#stopTimers();
     this.#busyMs = BUSY_MIN_MS;
@@ -257,7 +271,7 @@ export class LiveReplica implements Candidate, LinkEvents {
   }
 
   #reopen(): void {
-    this.open = this.#linked && !this.#leaving && !this.#paused && isIn(this.#health);
+    this.open = this.#linked && !this.#leaving && !this.#paused && !this.unread && isIn(this.#health);
     if (this.open) this.#events.opened();
   }
 

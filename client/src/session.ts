@@ -65,6 +65,7 @@ export class Session implements Link, LaneOut {
           if (this.#calls.size < before) events.answered(before - this.#calls.size);
         },
         delivered: () => this.#answers.release(),
+        sent: () => events.writable(),
         end: (error) => this.#end(error?.code === "replica_protocol"),
       },
     );
@@ -196,7 +197,8 @@ export class Session implements Link, LaneOut {
     if (this.#mark < 0 || this.#ended) return;
     this.#writer.closeGrpc(this.#mark, lengthOf(apart));
     this.#mark = -1;
-    this.#stream.sendPrefixed(this.#writer.take(), apart);
+    const room = this.#stream.sendPrefixed(this.#writer.take(), apart);
+    if (!room && this.#stream.unsentBytes > LIMITS.replicaUnreadBytes) this.#events.full();
   }
 
   #end(broken: boolean): void {

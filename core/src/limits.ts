@@ -39,6 +39,7 @@ export const LIMITS = {
   constructorTimeoutMs: 60_000,
   restartBackoffMinMs: 1_000,
   restartBackoffMaxMs: 60_000,
+  replicaUnreadBytes: 16 * MIB,
   replicaWaitMs: 3_000,
   callDepth: 32,
   reentryWaitMs: 1_000,

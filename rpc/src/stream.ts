@@ -26,6 +26,8 @@ export interface StreamEvents {
    * to again. Without it all bytes stay as they are.
    */
   delivered?(): boolean;
+  /** What waited to be sent is sent. */
+  sent?(): void;
   /** The call is over; null: with status OK. Exactly once. */
   end(error: HeadgateError | null): void;
 }
@@ -50,6 +52,8 @@ export interface GrpcStream {
   send(message: Uint8Array): boolean;
   /** Sends bytes that are messages with their prefixes already, and `behind` right after them. */
   sendPrefixed(bytes: Uint8Array, behind?: readonly Uint8Array[]): boolean;
+  /** Bytes that wait to be sent: the peer has not read what was sent before. */
+  readonly unsentBytes: number;
   /** Nothing more is sent; the peer may still answer. */
   finish(): void;
   /** Ends the call at once. */
@@ -110,7 +114,7 @@ export function connectTo(address: string, onOpen: () => void, onClose: (error: 
 function openOn(session: ClientHttp2Session, target: StreamTarget, events: StreamEvents, unreachable: () => HeadgateError): GrpcStream {
   if (session.closed || session.destroyed) {
     queueMicrotask(() => events.end(unreachable()));
-    return { send: () => false, sendPrefixed: () => false, finish: () => undefined, close: () => undefined };
+    return { send: () => false, sendPrefixed: () => false, unsentBytes: 0, finish: () => undefined, close: () => undefined };
   }
   const stream = session.request({
     ":method": "POST",
@@ -128,6 +132,9 @@ function openOn(session: ClientHttp2Session, target: StreamTarget, events: Strea
       let more = stream.write(bytes);
       for (const piece of behind) more = stream.write(piece);
       return more;
+    },
+    get unsentBytes() {
+      return stream.writableLength;
     },
     finish: () => void stream.end(),
     close: () => void stream.destroy(),
@@ -162,6 +169,7 @@ function watch(stream: ClientHttp2Stream, target: StreamTarget, events: StreamEv
   };
   stream.on("response", take);
   stream.on("trailers", take);
+  stream.on("drain", () => events.sent?.());
   stream.on("error", () => undefined);
   // Whoever has answered in full takes nothing more, also where we could still send.
   stream.on("end", () => stream.close());
@@ -179,12 +187,21 @@ export function openStream(address: string, target: StreamTarget, events: Stream
   const stream = connection.open(target, {
     message: (message) => events.message(message),
     delivered: () => events.delivered?.() ?? true,
+    sent: () => events.sent?.(),
     end: (error) => {
       connection.close();
       events.end(error);
     },
   });
-  return { ...stream, close: () => connection.close() };
+  return {
+    send: (message) => stream.send(message),
+    sendPrefixed: (bytes, behind) => stream.sendPrefixed(bytes, behind),
+    get unsentBytes() {
+      return stream.unsentBytes;
+    },
+    finish: () => stream.finish(),
+    close: () => connection.close(),
+  };
 }
 
 function openDirect(address: string, target: StreamTarget, events: StreamEvents): GrpcStream {
@@ -224,11 +241,15 @@ function openDirect(address: string, target: StreamTarget, events: StreamEvents)
   socket.on("error", (error) => {
     cause = error;
   });
+  socket.on("drain", () => events.sent?.());
   socket.on("close", () => end(unreachable(address, cause)));
   socket.write(`${DIRECT_PREFACE}${target.path}\n`);
   return {
     send: (message) => call.send(message),
     sendPrefixed: (bytes, behind) => call.sendPrefixed(bytes, behind),
+    get unsentBytes() {
+      return socket.writableLength;
+    },
     finish: () => call.finish(),
     close: () => end(unreachable(address, cause)),
   };
