@@ -80,6 +80,12 @@ test("environment variables are strings with plain names, sorted, and none of th
   expect(parseBackendConfig({ env: many }).ok).toBe(false);
 });
 
+test("methodsPerBackend: so many methods may be named, and one more is refused", () => {
+  const names = (count: number): string[] => Array.from({ length: count }, (_, n) => `m${n}`);
+  expect(parseBackendConfig({ methods: names(LIMITS.methodsPerBackend) }).ok).toBe(true);
+  expect(refusalOf(parseBackendConfig({ methods: names(LIMITS.methodsPerBackend + 1) })).details).toEqual({ field: "methods" });
+});
+
 test("methods are names of a class; its constructor and reconfigure can never be called from outside", () => {
   expect(parseBackendConfig({ methods: ["handle", "status", "handle"] })).toMatchObject({ value: { methods: ["handle", "status"] } });
   for (const methods of [[], ["constructor"], ["reconfigure"], ["a b"], [""], [7], "handle", null]) {

@@ -2,6 +2,8 @@
 // and just above, floods of HTTP/2. Each is refused by the name of its limit or loses its connection, and everyone else is served.
 
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { LIMITS } from "@headgate/core";
+import type { HandlerRequest } from "headgate";
 import { FLAG, FRAME, type FrameConnection, dialFrames, frame, headers, request, section } from "../support/http2-frames.ts";
 import { askHttp2, openHttp2 } from "../support/http2.ts";
 import { type TestInstance, sendRaw, startInstance, waitFor } from "../support/instance.ts";
@@ -393,6 +395,69 @@ describe("a caller that floods HTTP/2 loses its connection, and the others are s
     const most = Buffer.from([0x7f, 0xff, 0xff, 0xff]);
     connection.socket.write(many(2, frame(FRAME.window, 0, 0, most)));
     expect(await connection.until(({ type }) => type === FRAME.goaway)).not.toBeNull();
+    await connection.closed;
+  });
+
+  test("one byte of a body beyond the stream's window; all that the window holds is taken", async () => {
+    await instance.serve.createBackend({
+      name: "taken",
+      handler: (request: HandlerRequest) => new Promise((left) => request.signal.addEventListener("abort", left)),
+      config: { maxConcurrentQueries: 1 },
+    });
+    await instance.serve.createEndpoint("taken", { backend: "taken", route: "/taken", methods: ["POST"] });
+    const connection = await dialFrames(h2c);
+    const { socket, frames } = connection;
+    // From here on the window is what the settings say.
+    socket.write(ACKS);
+    // The only place is taken by the first, and the second waits with its body in the bridge.
+    socket.write(headers(1, section(...request("/taken", "POST")), true));
+    await waitFor("the first", async () =>
+      (await instance.serve.status()).replicas.some((one) => one.backend === "taken" && one.inFlight === 1),
+    );
+    socket.write(headers(3, section(...request("/taken", "POST")), false));
+    const updates = (): number =>
+      frames.reduce((sum, { type, stream, payload }) => sum + (type === FRAME.window && stream === 3 ? payload.readUInt32BE(0) : 0), 0);
+    let pings = 0;
+    const answered = async (): Promise<void> => {
+      socket.write(frame(FRAME.ping, 0, 0, Buffer.alloc(8, ++pings)));
+      await connection.until(({ type, payload }) => type === FRAME.ping && payload[0] === pings);
+    };
+    const first = 65_536;
+    let sent = 0;
+    for (let quiet = 0; quiet < 5; ) {
+      const size = Math.min(16_384, first + updates() - sent);
+      sent += size;
+      if (size > 0) socket.write(frame(FRAME.data, 0, 3, Buffer.alloc(size)));
+      await answered();
+      quiet = size > 0 ? 0 : quiet + 1;
+    }
+    expect(sent).toBe(first + updates());
+    // So much of one body lies in the bridge, and what of it was read before it had to wait.
+    expect(sent).toBeLessThanOrEqual(3 * first);
+    expect(frames.filter(({ type }) => type === FRAME.rst || type === FRAME.goaway)).toEqual([]);
+    socket.write(frame(FRAME.data, 0, 3, Buffer.alloc(1)));
+    const refused = await connection.until(({ type }) => type === FRAME.rst || type === FRAME.goaway);
+    // FLOW_CONTROL_ERROR, of the stream or of the connection.
+    expect(refused?.payload.readUInt32BE(refused.type === FRAME.rst ? 0 : 4)).toBe(3);
+    socket.destroy();
+  });
+
+  test("http2ResetBurst: so many streams that are opened and reset at once are nothing, and as many again end the connection", async () => {
+    const connection = await dialFrames(h2c);
+    const { socket } = connection;
+    const head = section(...request("/size", "POST"));
+    const cancel = Buffer.from([0, 0, 0, 8]);
+    const resets = (from: number, count: number): Buffer =>
+      Buffer.concat(
+        Array.from({ length: count }, (_, index) =>
+          Buffer.concat([headers(2 * (from + index) + 1, head, false), frame(FRAME.rst, 0, 2 * (from + index) + 1, cancel)]),
+        ),
+      );
+    socket.write(resets(0, LIMITS.http2ResetBurst));
+    socket.write(frame(FRAME.ping, 0, 0, Buffer.alloc(8, 1)));
+    await connection.until(({ type }) => type === FRAME.ping || type === FRAME.goaway);
+    expect(connection.frames.some(({ type }) => type === FRAME.goaway)).toBe(false);
+    socket.write(resets(LIMITS.http2ResetBurst, LIMITS.http2ResetBurst));
     await connection.closed;
   });
 
