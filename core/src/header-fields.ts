@@ -10,6 +10,7 @@ export const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 /** Fields that are of one connection and never handed on (RFC 9110, section 7.6.1). Content-Length, which frames a message, is not among them. */
 export const HOP_BY_HOP: readonly string[] = [
   "connection",
+  "http2-settings",
   "keep-alive",
   "proxy-connection",
   "te",

@@ -14,6 +14,7 @@ test.each([
 test.each([
   ["content-length", "1", "before the body"],
   ["transfer-encoding", "chunked", "before the body"],
+  ["http2-settings", "AAMAAABk", "before the body"],
   ["set-cookie", "a=1", "before the body"],
   ["content-type", "text/css", "before the body"],
   ["x-headgate-shard-key", "a", "before the body"],

@@ -4,7 +4,7 @@ import { FAULTS, FIELD_NAME, FIELD_VALUE, type Fault, HOP_BY_HOP, LIMITS } from 
 import { namedBy, withoutNamed } from "./fields.ts";
 
 /** Fields that the bridge writes itself, or that are of one connection. */
-const OWN = new Set([...HOP_BY_HOP, "http2-settings", "content-length", "x-request-id"]);
+const OWN = new Set([...HOP_BY_HOP, "content-length", "x-request-id"]);
 
 /** Fields of a response in both forms in which they are sent. */
 export interface FieldList {
