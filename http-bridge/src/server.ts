@@ -43,6 +43,12 @@ function follow(connection: Connection, responder: Http1Responder, before: Http1
   return responder.depth < LIMITS.pipelinedRequests;
 }
 
+/** Whether all that was asked on a connection has its answer, and those have left it, so that it can be used for something else. */
+function isFree({ asked = null, lingers }: Connection): boolean {
+  if (lingers === true) return false;
+  return asked === null || (asked.exchange?.over === true && asked.outgoing.writableFinished && asked.outgoing.socket === null);
+}
+
 /** How often connections are looked at. */
 const LOOK_MS = 1_000;
 
@@ -123,12 +129,12 @@ export function createBridgeServer(surroundings: Surroundings): Server {
   server.on("upgrade", (req, socket: Connection, head) => {
     sockets.delete(socket);
     // Nobody asks for a WebSocket before the answers to earlier requests, and there is no telling where those would go.
-    if (socket.lingers === true || socket.asked?.exchange?.over === false) socket.destroy();
-    else serveUpgrade(req, socket, head, surroundings);
+    if (isFree(socket)) serveUpgrade(req, socket, head, surroundings);
+    else socket.destroy();
   });
   server.on("connect", (req, socket: Connection) => {
-    if (socket.lingers === true || socket.asked?.exchange?.over === false) socket.destroy();
-    else serveConnect(req, socket, surroundings);
+    if (isFree(socket)) serveConnect(req, socket, surroundings);
+    else socket.destroy();
   });
   server.on("clientError", (error, socket: Connection) => answerMalformed(error, socket, socket.asked?.exchange ?? null));
   return server;

@@ -38,15 +38,24 @@ async function bridge() {
   await once(server, "listening");
   const address = server.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
-  return { router, state, sockets, ask: () => ask(port) };
+  return { router, state, sockets, ask: () => raw(port, `GET / HTTP/1.1\r\n${UPGRADE}`), raw: (text: string) => raw(port, text) };
 }
 
-function ask(port: number): Socket {
+const UPGRADE = [
+  "host: a",
+  "upgrade: websocket",
+  "connection: upgrade",
+  "sec-websocket-version: 13",
+  "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==",
+  "",
+  "",
+].join("\r\n");
+
+function raw(port: number, text: string): Socket {
   const socket = connect({ host: "127.0.0.1", port });
   callers.push(socket);
   socket.on("error", () => undefined);
-  const fields = ["host: a", "upgrade: websocket", "connection: upgrade", "sec-websocket-version: 13"];
-  socket.write(`GET / HTTP/1.1\r\n${fields.join("\r\n")}\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`);
+  socket.write(text);
   return socket;
 }
 
@@ -107,3 +116,20 @@ test("a caller that sends before it is accepted is held back after a little, and
   socket.resetAndDestroy();
   await once(socket, "close");
 });
+
+test.each(["GET / HTTP/1.1", "CONNECT a:1 HTTP/1.1"])(
+  "%s with an upgrade right behind another request ends its connection and nothing else",
+  async (line) => {
+    const { router, ask: another, raw } = await bridge();
+    // Answered at once, so that its answer is on its way when the next request is looked at.
+    for (const first of ["OPTIONS * HTTP/1.1\r\nhost: a\r\n\r\n", "GET /-/healthz HTTP/1.1\r\nhost: a\r\n\r\n"]) {
+      for (let before = 1; before <= 3; before++) {
+        const socket = raw(`${first.repeat(before)}${line}\r\n${UPGRADE}`);
+        socket.resume();
+        await once(socket, "close");
+      }
+    }
+    another();
+    await until(() => router.inFlight === 1);
+  },
+);
