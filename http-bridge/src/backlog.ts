@@ -6,7 +6,7 @@ import { type PieceState, SMALL_BYTES } from "./responder.ts";
 /** The backlog of one answer. */
 export class Backlog {
   #listener: (() => void) | null = null;
-  /** To be called when a piece is taken that was queued behind others. */
+  /** To be called when a piece is taken that was queued. */
   readonly taken = (): void => {
     const listener = this.#listener;
     this.#listener = null;
@@ -16,7 +16,8 @@ export class Backlog {
   /** Sends a copy of a piece. */
   write(to: Pick<Writable, "write" | "writableLength">, piece: Buffer): PieceState {
     const behind = piece.length < SMALL_BYTES && to.writableLength > 0;
-    const room = behind ? to.write(Buffer.from(piece), this.taken) : to.write(Buffer.from(piece));
+    // With a call back in any case: a response may hold a piece until the turn's end, and its connection not know yet that it is full.
+    const room = to.write(Buffer.from(piece), this.taken);
     return room && !behind ? "taken" : "queued";
   }
 

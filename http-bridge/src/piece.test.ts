@@ -29,6 +29,31 @@ async function stalled(): Promise<{ readonly res: ServerResponse; readonly calle
   return { res, caller };
 }
 
+/** Sends until the system takes no more. */
+async function fill({ socket }: ServerResponse, send: () => void): Promise<void> {
+  for (let turns = 0; socket?.writableLength === 0 && turns < 100_000; turns++) {
+    send();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+test.each([1, 200_000])("the end of a backlog with a last piece of %d bytes is told when the caller reads", async (bytes) => {
+  const { res, caller } = await stalled();
+  const { socket } = res;
+  if (socket === null) throw new Error("no connection");
+  const pieces = new PieceWriter(res, () => undefined);
+  // So little waits in the end that the connection is not full.
+  await fill(res, () => {
+    pieces.send(Buffer.alloc(3_000));
+    pieces.flush();
+  });
+  const backlog = new Backlog();
+  expect(backlog.write(res, Buffer.alloc(bytes))).toBe("queued");
+  const told = new Promise<void>((resolve) => backlog.onDrain(socket, resolve));
+  caller.resume();
+  await told;
+});
+
 test.each<readonly [string, readonly number[]]>([
   ["a large piece, then a small one", [20_000, 5]],
   ["small, large, small, large", [5, 20_000, 5, 20_000]],
@@ -45,11 +70,10 @@ test.each<readonly [string, readonly number[]]>([
     if (pieces.send(piece) === null) backlog.write(res, piece);
   };
   // What the system takes of it first, then a little that waits here.
-  for (let turns = 0; res.socket?.writableLength === 0 && turns < 100_000; turns++) {
+  await fill(res, () => {
     send(60_000);
     pieces.flush();
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+  });
   for (let turn = 0; turn < 3; turn++) {
     for (const size of sizes) send(size);
     pieces.flush();
