@@ -174,7 +174,7 @@ export class Exchange implements CallSink, WaitingUpload {
       this.#to.cutOff();
       return true;
     }
-    this.#sendWaiting();
+    if (this.#waiting.length > 0) this.#sendWaiting();
     if (trailers.length > 0) this.#to.trailers(trailerFields(trailers));
     return this.#to.end(piece);
   }
@@ -302,7 +302,7 @@ export class Exchange implements CallSink, WaitingUpload {
     });
   }
 
-  /** Gives the connection what waits for it. Returns whether it waits there again. */
+  /** Gives the connection what waits for it, which is in memory of its own. Returns whether it waits there again. */
   #sendWaiting(): boolean {
     let queued = false;
     for (const piece of this.#waiting.splice(0)) if (this.#to.write(piece) === "queued") queued = true;
