@@ -29,6 +29,10 @@ interface Connection {
   greeted: boolean;
   /** When it was told to finish; 0: it was not. */
   leavingSince: number;
+  /** Of one that finishes: how much had gone out at the last look, since when it is so much, and whether more was tried since. */
+  written: number;
+  writtenAt: number;
+  tried: boolean;
 }
 
 /** A bridge's HTTP/2. */
@@ -98,7 +102,8 @@ export function createHttp2Front(surroundings: Surroundings): Http2Front {
   // A server's streams are ServerHttp2Streams; the event's type does not say so.
   server.on("stream", (stream, _headers, _flags, rawHeaders: readonly string[]) => onStream(stream as ServerHttp2Stream, rawHeaders));
   server.on("session", (session) => {
-    const connection: Connection = { streams: 0, idleSince: performance.now(), greeted: false, leavingSince: 0 };
+    const fresh = { streams: 0, greeted: false, leavingSince: 0, written: -1, writtenAt: 0, tried: false };
+    const connection: Connection = { ...fresh, idleSince: performance.now() };
     connections.set(session, connection);
     session.on("error", () => undefined);
     session.on("close", () => {
@@ -127,11 +132,34 @@ export function createHttp2Front(surroundings: Surroundings): Http2Front {
     }
     for (const [session, connection] of connections) {
       const { streams, idleSince, greeted, leavingSince } = connection;
-      if (streams > 0) continue;
+      if (streams > 0) {
+        if (session.closed && !session.destroyed) watchLast(session, connection, now);
+        continue;
+      }
       if (leavingSince > 0) {
         if (now - Math.max(leavingSince, idleSince) > FAREWELL_MS) session.destroy();
       } else if (!greeted && now - idleSince > limits.headerTimeoutMs) session.destroy();
       else if (now - idleSince > limits.keepAliveTimeoutMs) leave(session, connection);
+    }
+  }
+
+  /**
+   * Gives up a connection that finishes and on which nothing can be sent for sendTimeoutMs, not even another GOAWAY: where a caller breaks
+   * the protocol behind its own, node:http2 does nothing more without a word, and does not hear that the caller is gone.
+   */
+  function watchLast(session: Http2Session, connection: Connection, now: number): void {
+    const { bytesWritten } = session.socket;
+    if (bytesWritten !== connection.written) {
+      connection.written = bytesWritten;
+      connection.writtenAt = now;
+      connection.tried = false;
+      return;
+    }
+    const silentMs = now - connection.writtenAt;
+    if (connection.tried && silentMs > limits.sendTimeoutMs) session.destroy();
+    else if (!connection.tried && silentMs > limits.sendTimeoutMs / 2) {
+      connection.tried = true;
+      session.goaway(0, ANY_STREAM);
     }
   }
 
