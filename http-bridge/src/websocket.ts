@@ -131,6 +131,8 @@ export class BridgeSocket implements MessageSink {
       this.#contractBroken();
       return;
     }
+    // It costs no credit, and so must cost nothing here.
+    if (!fin && (body === null || body.length === 0)) return;
     const cost = costOf(part, body);
     if (this.#closeSent) {
       this.#consumed(cost);

@@ -177,3 +177,12 @@ test("while the bridge drains, a connection on which nothing passes is closed wi
   for (const one of [quiet, busy]) one.caller.destroy();
   await Promise.all([quiet.closed, busy.closed]);
 });
+
+test("pieces of a message that have no bytes are not sent, as they cost the handler no credit", async () => {
+  const one = await open(new WebSockets());
+  for (let i = 0; i < 1_000; i++) one.socket.part(TEXT_CONTINUES, i % 2 === 0 ? null : Buffer.alloc(0));
+  one.socket.part(TEXT_CONTINUES, Buffer.from("a"));
+  for (let i = 0; i < 1_000; i++) one.socket.part(TEXT_CONTINUES, null);
+  one.socket.part(TEXT, null);
+  expect([...(await got(one, 5))]).toEqual([0x01, 1, 97, 0x80, 0]);
+});

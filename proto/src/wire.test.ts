@@ -287,3 +287,19 @@ test("a body that is sent apart from its frame makes the same message", () => {
     }),
   );
 });
+
+test("an empty body that is written all the same is none", () => {
+  const bodies: unknown[] = [];
+  readSessionResponse(
+    // One frame of stream 5, whose body has no bytes.
+    Buffer.from([0x0a, 4, 0x08, 5, 0x1a, 0]),
+    {
+      frame: (_stream, _status, _headers, body) => void bodies.push(body),
+      draining: () => undefined,
+      pong: () => undefined,
+      room: () => undefined,
+    },
+    new HeaderMemo(),
+  );
+  expect(bodies).toEqual([null]);
+});

@@ -294,6 +294,8 @@ export function readSessionResponse(message: Buffer, frames: ResponseFrames, mem
         }
         case BODY:
           body = reader.bytes();
+          // An empty one may be written, and says as little as none. As a piece of an answer it would be its end over HTTP/1.1.
+          if (body.length === 0) body = null;
           break;
         case END:
           ends = reader.varint() !== 0;
