@@ -25,6 +25,8 @@ export interface Incoming extends RequestSource {
   answer(answer: Answer): Promise<void> | null;
   /** Sends a fault instead. */
   refuse(fault: Fault): void;
+  /** Ends it early, for this reason as the handler sees it, and tells its caller that. */
+  giveUp(reason: Fault, told: Fault): void;
   /** Why nobody waits for an answer any more; null: someone does. */
   readonly gone: Fault | null;
 }
@@ -37,6 +39,10 @@ export interface RunnerLimits extends BatchLimits {
 /** What the caller may know of a handler that failed. */
 const FAILED = fault("handler_error", "the handler failed");
 
+/** Why a copy ends for which there is no room beside a request, to its handler and to its bridge. */
+const NO_ROOM = fault("cancelled", "the copy has made room for a request");
+const GIVEN_UP = fault("replica_busy", "the copy has made room for a request");
+
 /** Runs requests on one handler. */
 export class Runner {
   readonly #handler: LoadedHandler;
@@ -44,15 +50,10 @@ export class Runner {
   readonly #composition: Composition;
   readonly #batcher: Batcher | null;
   readonly #door: Door;
+  /** Copies for shadows that run, the oldest first. */
+  readonly #copies = new Set<Incoming>();
   #idle: (() => void) | null = null;
   #completed = 0;
-  readonly #settle = (): void => {
-    this.#door.leave();
-    this.#completed++;
-    // Of those that gather some make way for those that are called in a circle: now one less.
-    if (this.#batcher !== null && this.#door.free <= 0) this.#batcher.look();
-    if (this.#door.inFlight === 0) this.#idle?.();
-  };
 
   constructor(handler: LoadedHandler, limits: RunnerLimits, log: Log, composition: Composition) {
     this.#handler = handler;
@@ -109,9 +110,11 @@ export class Runner {
     const depth = circleDepth(incoming.head.via, this.#composition.backend);
     const no = this.#door.enter(incoming.sender, depth === 0 ? null : (batcher?.gathering ?? 0));
     if (no !== null) {
+      if (no === "replica_busy" && !incoming.head.shadow) this.#makeRoom();
       incoming.refuse(fault(no, no === "draining" ? "the replica is draining" : "the replica runs its maxConcurrentQueries already"));
       return;
     }
+    if (incoming.head.shadow) this.#copies.add(incoming);
     if (batcher !== null) {
       this.#runInBatch(batcher, name, method, incoming, depth);
       return;
@@ -129,6 +132,24 @@ export class Runner {
     }
   }
 
+  /** A request has to wait, maybe in another bridge than the one that sends copies: a copy is given up for it, and leaves when its handler does. */
+  #makeRoom(): void {
+    const [copy] = this.#copies;
+    if (copy === undefined) return;
+    this.#copies.delete(copy);
+    copy.giveUp(NO_ROOM, GIVEN_UP);
+  }
+
+  /** A request has ended. */
+  #settled(incoming: Incoming): void {
+    if (this.#copies.size > 0) this.#copies.delete(incoming);
+    this.#door.leave();
+    this.#completed++;
+    // Of those that gather some make way for those that are called in a circle: now one less.
+    if (this.#batcher !== null && this.#door.free <= 0) this.#batcher.look();
+    if (this.#door.inFlight === 0) this.#idle?.();
+  }
+
   #runInBatch(batcher: Batcher, name: string, method: HandlerMethod, incoming: Incoming, depth: number): void {
     const item: BatchItem = {
       input: new LazyRequest(incoming, this.#composition),
@@ -140,7 +161,7 @@ export class Runner {
     };
     // One that still waits leaves, and the handler never sees it; one that runs counts until its batch has ended.
     incoming.cancellation.whenGone = () => {
-      if (batcher.leave(name, item)) this.#settle();
+      if (batcher.leave(name, item)) this.#settled(incoming);
     };
     batcher.add(name, method, item);
   }
@@ -153,12 +174,17 @@ export class Runner {
       this.#failed(incoming, error);
       return;
     }
-    if (made === null) this.#settle();
-    else made.then(this.#settle, (error) => this.#failed(incoming, error));
+    if (made === null) this.#settled(incoming);
+    else {
+      made.then(
+        () => this.#settled(incoming),
+        (error) => this.#failed(incoming, error),
+      );
+    }
   }
 
   #failed(incoming: Incoming, error: unknown): void {
-    this.#settle();
+    this.#settled(incoming);
     incoming.refuse(this.#faultOf(incoming, error));
   }
 

@@ -63,7 +63,10 @@ export class SessionCall implements Incoming, StreamOut {
 
   get cancellation(): Cancellation {
     if (this.#cancellation === null) {
-      this.#cancellation = new Cancellation(this.#session.deadlines, this.deadlineMs, () => this.#expire());
+      this.#cancellation = new Cancellation(this.#session.deadlines, this.deadlineMs, () => {
+        // The bridge keeps deadlines too; whoever is first tells the other.
+        this.giveUp(EXPIRED, EXPIRED);
+      });
       if (!this.open) this.#cancellation.over();
     }
     return this.#cancellation;
@@ -189,9 +192,8 @@ export class SessionCall implements Incoming, StreamOut {
     this.#owed = 0;
   }
 
-  #expire(): void {
-    // The bridge keeps deadlines too; whoever is first tells the other.
-    this.cancelled(EXPIRED);
-    this.refuse(EXPIRED);
+  giveUp(reason: Fault, told: Fault): void {
+    this.cancelled(reason);
+    this.refuse(told);
   }
 }

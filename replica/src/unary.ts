@@ -47,7 +47,7 @@ export class UnaryCall implements CallHandler, Incoming {
   }
 
   get cancellation(): Cancellation {
-    this.#cancellation ??= new Cancellation(this.#deadlines, this.deadlineMs, () => this.#expire());
+    this.#cancellation ??= new Cancellation(this.#deadlines, this.deadlineMs, () => this.giveUp(EXPIRED, EXPIRED));
     return this.#cancellation;
   }
 
@@ -133,9 +133,9 @@ export class UnaryCall implements CallHandler, Incoming {
     this.#call.end(null);
   }
 
-  #expire(): void {
-    this.#cancel(EXPIRED);
-    this.refuse(EXPIRED);
+  giveUp(reason: Fault, told: Fault): void {
+    this.#cancel(reason);
+    this.refuse(told);
   }
 
   #cancel(reason: Fault): void {

@@ -34,6 +34,7 @@ export interface RequestOptions {
   /** The backends whose handlers it was made by; that of the replica is called "test". */
   readonly via?: readonly string[];
   readonly secure?: boolean;
+  readonly shadow?: boolean;
   /** False: more of the body follows. */
   readonly end?: boolean;
 }
@@ -42,6 +43,8 @@ export interface RequestOptions {
 export class TestBridge {
   readonly replies = new Map<number, Reply>();
   frames = 0;
+  /** Places that the replica has kept for it. */
+  places = 0;
   closed = false;
   readonly #stream: GrpcStream;
   #nextId = 1;
@@ -68,7 +71,9 @@ export class TestBridge {
               },
               draining: () => undefined,
               pong: () => undefined,
-              room: () => undefined,
+              room: (places) => {
+                this.places += places;
+              },
             },
             memo,
           ),
@@ -93,11 +98,20 @@ export class TestBridge {
   }
 
   /** Sends a request; returns its number. */
-  open({ method = "GET", callMethod = "", timeoutMs = 60_000, body, via = [], secure = false, end = true }: RequestOptions = {}): number {
+  open({
+    method = "GET",
+    callMethod = "",
+    timeoutMs = 60_000,
+    body,
+    via = [],
+    secure = false,
+    shadow = false,
+    end = true,
+  }: RequestOptions = {}): number {
     const id = this.#nextId++;
     const requestId = `r-${id}`;
     const head = { endpoint: "e", method, target: "/", headers: [], params: [], timeoutMs, callMethod, requestId };
-    this.#say((writer) => writeRequestOpen(writer, id, { ...head, shadow: false, websocket: false, via, secure }, body ?? null, end));
+    this.#say((writer) => writeRequestOpen(writer, id, { ...head, shadow, websocket: false, via, secure }, body ?? null, end));
     return id;
   }
 
