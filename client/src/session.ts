@@ -198,7 +198,7 @@ export class Session implements Link, LaneOut {
     this.#writer.closeGrpc(this.#mark, lengthOf(apart));
     this.#mark = -1;
     const room = this.#stream.sendPrefixed(this.#writer.take(), apart);
-    if (!room && this.#stream.unsentBytes > LIMITS.replicaUnreadBytes) this.#events.full();
+    if (!room && this.#stream.unsentBytes() > LIMITS.replicaUnreadBytes) this.#events.full();
   }
 
   #end(broken: boolean): void {

@@ -53,7 +53,7 @@ export interface GrpcStream {
   /** Sends bytes that are messages with their prefixes already, and `behind` right after them. */
   sendPrefixed(bytes: Uint8Array, behind?: readonly Uint8Array[]): boolean;
   /** Bytes that wait to be sent: the peer has not read what was sent before. */
-  readonly unsentBytes: number;
+  unsentBytes(): number;
   /** Nothing more is sent; the peer may still answer. */
   finish(): void;
   /** Ends the call at once. */
@@ -114,7 +114,7 @@ export function connectTo(address: string, onOpen: () => void, onClose: (error: 
 function openOn(session: ClientHttp2Session, target: StreamTarget, events: StreamEvents, unreachable: () => HeadgateError): GrpcStream {
   if (session.closed || session.destroyed) {
     queueMicrotask(() => events.end(unreachable()));
-    return { send: () => false, sendPrefixed: () => false, unsentBytes: 0, finish: () => undefined, close: () => undefined };
+    return { send: () => false, sendPrefixed: () => false, unsentBytes: () => 0, finish: () => undefined, close: () => undefined };
   }
   const stream = session.request({
     ":method": "POST",
@@ -133,9 +133,7 @@ function openOn(session: ClientHttp2Session, target: StreamTarget, events: Strea
       for (const piece of behind) more = stream.write(piece);
       return more;
     },
-    get unsentBytes() {
-      return stream.writableLength;
-    },
+    unsentBytes: () => stream.writableLength,
     finish: () => void stream.end(),
     close: () => void stream.destroy(),
   };
@@ -193,15 +191,7 @@ export function openStream(address: string, target: StreamTarget, events: Stream
       events.end(error);
     },
   });
-  return {
-    send: (message) => stream.send(message),
-    sendPrefixed: (bytes, behind) => stream.sendPrefixed(bytes, behind),
-    get unsentBytes() {
-      return stream.unsentBytes;
-    },
-    finish: () => stream.finish(),
-    close: () => connection.close(),
-  };
+  return { ...stream, close: () => connection.close() };
 }
 
 function openDirect(address: string, target: StreamTarget, events: StreamEvents): GrpcStream {
@@ -247,9 +237,7 @@ function openDirect(address: string, target: StreamTarget, events: StreamEvents)
   return {
     send: (message) => call.send(message),
     sendPrefixed: (bytes, behind) => call.sendPrefixed(bytes, behind),
-    get unsentBytes() {
-      return socket.writableLength;
-    },
+    unsentBytes: () => socket.writableLength,
     finish: () => call.finish(),
     close: () => end(unreachable(address, cause)),
   };
