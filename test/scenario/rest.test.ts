@@ -9,7 +9,9 @@ import { startInstance, waitFor } from "../support/instance.ts";
 import { RESTLESS_FILES, type Restless } from "../support/restless.ts";
 import { openWebSocket } from "../support/websocket.ts";
 
-const SEEDS = [1, 2, 3, 4, 5, 6];
+const FIRST_SEED = Number(process.env.HEADGATE_SEED ?? "1");
+const ROUNDS = Number(process.env.HEADGATE_ROUNDS ?? "6");
+const SEEDS = Array.from({ length: ROUNDS }, (_, round) => FIRST_SEED + round);
 const REQUESTS = 80;
 
 const instance = await startInstance({ files: { ...RESTLESS_FILES, ran: "", met: "" } });
