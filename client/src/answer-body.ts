@@ -1,7 +1,7 @@
 // The body of an answer as a program reads it: the replica is given credit for what was taken, and for nothing that only lies here.
 // A reader that is slow so holds back its own call alone, and at most a window of its answer is ever held for it.
 
-import { PieceJoiner } from "@headgate/rpc/pieces";
+import { PieceJoiner, ownOf } from "@headgate/rpc/pieces";
 
 const EMPTY = new Uint8Array(0);
 
@@ -104,10 +104,4 @@ export class AnswerBody {
       { highWaterMark: 0 },
     );
   }
-}
-
-/** The piece in memory that nothing else lies in, as the program may do with it what it likes. */
-function ownOf({ buffer, byteOffset, length }: Buffer): Uint8Array {
-  const bytes = new Uint8Array(buffer, byteOffset, length);
-  return buffer.byteLength === length ? bytes : new Uint8Array(bytes);
 }

@@ -3,7 +3,7 @@
 
 import { LIMITS, type Fault } from "@headgate/core";
 import type { RequestHeadInit } from "@headgate/proto/wire";
-import { PieceJoiner } from "@headgate/rpc/pieces";
+import { PieceJoiner, lengthOf } from "@headgate/rpc/pieces";
 import type { LiveBackend } from "./live-backend.ts";
 import type { LiveReplica } from "./live-replica.ts";
 import type { MessageLane } from "./message-lane.ts";
@@ -134,11 +134,4 @@ export class Call implements RequestHeadInit, Due<Call> {
   get unsentBytes(): number {
     return lengthOf(this.pieces);
   }
-}
-
-/** Bytes of all pieces together. */
-export function lengthOf(pieces: readonly Buffer[]): number {
-  let bytes = 0;
-  for (const piece of pieces) bytes += piece.length;
-  return bytes;
 }

@@ -1,6 +1,6 @@
 // The entry for processes on the request path: routing and links without the control client and its gRPC stack.
-export { Call, type CallSink, lengthOf } from "./call.ts";
-export { PieceJoiner } from "@headgate/rpc/pieces";
+export { Call, type CallSink } from "./call.ts";
+export { PieceJoiner, lengthOf } from "@headgate/rpc/pieces";
 export { MessageLane, type MessageSink, costOf } from "./message-lane.ts";
 export { cookieOf } from "./model/cookies.ts";
 export { fieldOf } from "./model/steering.ts";

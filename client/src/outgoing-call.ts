@@ -2,6 +2,7 @@
 // (the answer, a fault, the caller, the reader, the source of the body) ends everything of it here, once.
 
 import { type Fault, HeadgateError, LIMITS, fault } from "@headgate/core";
+import { copyOf } from "@headgate/rpc/pieces";
 import { AnswerBody } from "./answer-body.ts";
 import type { Call, CallSink } from "./call.ts";
 import { callFailure } from "./call-failure.ts";
@@ -81,7 +82,7 @@ export class OutgoingCall implements CallSink {
   body(piece: Buffer | null, end: boolean): boolean {
     if (this.#over) return true;
     // The program keeps it for as long as it likes.
-    this.#body?.push(piece === null ? null : copyOf(piece), end);
+    this.#body?.push(piece === null ? null : copyOf([piece]), end);
     if (end) this.#settle();
     return true;
   }
@@ -151,13 +152,6 @@ export class OutgoingCall implements CallSink {
       );
     }, LIMITS.reentryWaitMs);
   }
-}
-
-/** The bytes in memory of their own. */
-function copyOf(piece: Buffer): Buffer {
-  const copy = Buffer.allocUnsafeSlow(piece.length);
-  piece.copy(copy);
-  return copy;
 }
 
 /** An error of a call, which knows the request's id. */

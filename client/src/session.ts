@@ -16,8 +16,9 @@ import {
   writeRequestRest,
   writeRoomAnswer,
 } from "@headgate/proto/wire";
+import { lengthOf } from "@headgate/rpc/pieces";
 import { type GrpcStream, openStream } from "@headgate/rpc/stream";
-import { type Call, lengthOf } from "./call.ts";
+import type { Call } from "./call.ts";
 import { CallTable } from "./call-table.ts";
 import type { Link, LinkEvents } from "./link.ts";
 import type { LaneOut } from "./message-lane.ts";

@@ -3,8 +3,9 @@
 import { HeadgateError, LIMITS, fault } from "@headgate/core";
 import { HandleRequest, HandleResponse } from "@headgate/proto/replica";
 import { pairsFromProto, pairsToProto } from "@headgate/rpc/pairs";
+import { lengthOf } from "@headgate/rpc/pieces";
 import { type GrpcConnection, callUnary, connectTo } from "@headgate/rpc/stream";
-import { type Call, lengthOf } from "./call.ts";
+import type { Call } from "./call.ts";
 import type { Link, LinkEvents } from "./link.ts";
 import { brokenContract, faultOfReplica, fieldsProblem } from "./replica-words.ts";
 

@@ -3,34 +3,13 @@
 // more than one window of a body lies here.
 
 import { headersOf } from "@headgate/core";
-import { PieceJoiner } from "@headgate/rpc/pieces";
+import { PieceJoiner, copyOf, ownOf } from "@headgate/rpc/pieces";
 
 const EMPTY = Buffer.alloc(0);
 const NO_FIELDS: readonly string[] = Object.freeze([]);
 
-/** What stands around a piece that came in a message alone is less than this, and a request's head is more. */
-const ALONE_BYTES = 32;
-
-/** The piece in memory that nothing else lies in: its own, or a copy. */
-function ownOf(piece: Buffer): Uint8Array<ArrayBuffer> {
-  const { buffer, byteOffset, length } = piece;
-  const alone = buffer instanceof ArrayBuffer && buffer.byteLength - length < ALONE_BYTES;
-  return alone ? new Uint8Array(buffer, byteOffset, length) : copyOf([piece]);
-}
-
-/** A copy in a buffer of its own, which a handler may keep, change and hand on: other requests lie in the one that came. */
-function copyOf(pieces: readonly Buffer[]): Uint8Array<ArrayBuffer> {
-  let bytes = 0;
-  for (const piece of pieces) bytes += piece.length;
-  // Not filled with zeros first, as a new Uint8Array would be, and not out of Node's pool.
-  const copy = new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer);
-  let at = 0;
-  for (const piece of pieces) {
-    copy.set(piece, at);
-    at += piece.length;
-  }
-  return copy;
-}
+/** What stands around a piece that came in a message alone is at most this, and a request's head is more. */
+const AROUND_BYTES = 31;
 
 /** One request's body. Pieces come in through push(); the handler takes them through all() or stream(). */
 export class RequestBody {
@@ -124,7 +103,7 @@ export class RequestBody {
 
   /** The whole body in a buffer of its own. Rejects as all() does. */
   async copy(): Promise<Uint8Array<ArrayBuffer>> {
-    return copyOf(await this.#all());
+    return new Uint8Array(copyOf(await this.#all()).buffer);
   }
 
   async #all(): Promise<Buffer[]> {
@@ -154,7 +133,8 @@ export class RequestBody {
             controller.close();
             return;
           }
-          controller.enqueue(ownOf(piece));
+          // A buffer of its own, which a handler may keep, change and hand on: other requests lie in the one that came.
+          controller.enqueue(ownOf(piece, AROUND_BYTES));
           if (!this.#ended) this.#grant(piece.length);
         },
         cancel: () => {
