@@ -1,18 +1,16 @@
 // One request and its answer: the CallSink between a call and its caller, whatever the protocol. When an answer is over,
-// which faults become which answers, how far a body may go. Nothing of routes or tables here, and nothing of a protocol.
+// which faults become which answers, how far a body may go. How its pieces leave stands in answer-flow.ts. Nothing of routes or tables here, and nothing of a protocol.
 
-import { type Call, type CallSink, PieceJoiner, type Router, lengthOf } from "@headgate/client/data-plane";
+import { type Call, type CallSink, PieceJoiner, type Router } from "@headgate/client/data-plane";
 import { type Fault, fault } from "@headgate/core";
+import { AnswerFlow, type FlowOwner } from "./answer-flow.ts";
 import { type ExtraFields, withoutCors } from "./model/cors.ts";
-import { bodyTooLarge } from "./model/request.ts";
+import { bodyTooLarge, tooLate } from "./model/request.ts";
 import { NO_FIELDS, type ResponseFields, hasBody, problem, responseFields } from "./model/response.ts";
 import { trailerFields, trailersProblem } from "./model/trailers.ts";
 import type { ReadAhead, WaitingUpload } from "./read-ahead.ts";
 import type { Responder } from "./responder.ts";
 import { joinUnread } from "./unread.ts";
-
-/** What did not come in time is the body. */
-export const LATE_BODY = fault("request_timeout", "the request was not received in time", { limit: "bodyTimeoutMs" });
 
 let lastHeaders: readonly string[] = [];
 let lastFields: ResponseFields | null = responseFields([]);
@@ -27,7 +25,7 @@ function fieldsOf(headers: readonly string[]): ResponseFields | null {
 }
 
 /** One request and its answer. */
-export class Exchange implements CallSink, WaitingUpload {
+export class Exchange implements CallSink, WaitingUpload, FlowOwner {
   readonly method: string;
   readonly requestId: string;
   /** Null until there is somewhere to send the request. */
@@ -50,13 +48,8 @@ export class Exchange implements CallSink, WaitingUpload {
   #ahead: ReadAhead | null = null;
   /** Bytes of the answer's body that are still to come by the handler's word; -1: it did not say. */
   #promised = -1;
-  /** Bytes of the answer that leave with release(). */
-  #gathered = 0;
-  /** Bytes of the answer that its connection has not taken yet. */
-  #untaken = 0;
-  /** The end of them, which the connection has not been given. */
-  #waiting: Buffer[] = [];
-  #joiner: PieceJoiner | null = null;
+  /** What sends the pieces of a streamed answer; null: it has none yet. */
+  #flow: AnswerFlow | null = null;
 
   constructor(to: Responder, method: string, requestId: string, router: Router) {
     this.method = method;
@@ -174,17 +167,17 @@ export class Exchange implements CallSink, WaitingUpload {
       this.#to.cutOff();
       return true;
     }
-    if (this.#waiting.length > 0) this.#sendWaiting();
+    this.#flow?.finish();
     if (trailers.length > 0) this.#to.trailers(trailerFields(trailers));
     return this.#to.end(piece);
   }
 
   release(): boolean {
-    const released = this.#to.flush();
-    const bytes = this.#gathered;
-    this.#gathered = 0;
-    if (bytes > 0 && !this.over) this.#credit(bytes, this.#to.full);
-    return released;
+    return this.#flow === null ? this.#to.flush() : this.#flow.release();
+  }
+
+  consumed(bytes: number): void {
+    if (this.call !== null) this.#router.consumed(this.call, bytes);
   }
 
   fault(failure: Fault): void {
@@ -236,7 +229,7 @@ export class Exchange implements CallSink, WaitingUpload {
     if (waits || this.#received !== this.#seen) {
       this.#seen = this.#received;
       this.#seenAt = now;
-    } else if (now - this.#seenAt > bodyTimeoutMs) this.breakOff(LATE_BODY);
+    } else if (now - this.#seenAt > bodyTimeoutMs) this.breakOff(tooLate("bodyTimeoutMs"));
   }
 
   /** The rest of the request's body cannot be read. False: there is no answer to be given here any more. */
@@ -257,9 +250,8 @@ export class Exchange implements CallSink, WaitingUpload {
 
   /** Sends a piece. Returns whether it is in use no more, or release() will be asked anyhow. */
   #write(piece: Buffer): boolean {
-    const bytes = piece.length;
     if (this.#promised >= 0) {
-      this.#promised -= bytes;
+      this.#promised -= piece.length;
       if (this.#promised < 0) {
         // Without its end, so that the caller does not take what it got for the whole.
         if (this.call !== null) this.#router.abandon(this.call);
@@ -268,45 +260,7 @@ export class Exchange implements CallSink, WaitingUpload {
         return true;
       }
     }
-    if (this.#untaken > 0) {
-      this.#untaken += bytes;
-      this.#joiner ??= new PieceJoiner();
-      this.#joiner.add(this.#waiting, Buffer.from(piece));
-      return true;
-    }
-    const state = this.#to.write(piece);
-    if (state !== "gathered") {
-      this.#credit(bytes, state === "queued");
-      return true;
-    }
-    const asked = this.#gathered > 0;
-    this.#gathered += bytes;
-    return asked;
-  }
-
-  /** Gives credit for what was sent: at once, or where too much waits when all of it is taken, however many pieces that are. */
-  #credit(bytes: number, waits: boolean): void {
-    if (!waits && this.#untaken === 0) {
-      if (this.call !== null) this.#router.consumed(this.call, bytes);
-      return;
-    }
-    this.#untaken += bytes;
-    if (this.#untaken > bytes) return;
-    this.#to.onDrain(() => {
-      if (this.over) return;
-      const waiting = lengthOf(this.#waiting);
-      const taken = this.#untaken - waiting;
-      this.#untaken = 0;
-      if (this.call !== null) this.#router.consumed(this.call, taken);
-      if (waiting > 0) this.#credit(waiting, this.#sendWaiting());
-    });
-  }
-
-  /** Gives the connection what waits for it, which is in memory of its own. Returns whether it waits there again. */
-  #sendWaiting(): boolean {
-    let queued = false;
-    for (const piece of this.#waiting.splice(0)) if (this.#to.write(piece) === "queued") queued = true;
-    this.#to.flush();
-    return queued || this.#to.full;
+    this.#flow ??= new AnswerFlow(this.#to, this);
+    return this.#flow.send(piece);
   }
 }

@@ -4,9 +4,10 @@
 import { type Http2Session, type ServerHttp2Stream, createServer } from "node:http2";
 import type { Socket } from "node:net";
 import { LIMITS } from "@headgate/core";
-import { Exchange, LATE_BODY } from "./exchange.ts";
+import { Exchange } from "./exchange.ts";
 import { Http2Responder } from "./http2.ts";
 import { http2Head } from "./model/http2-fields.ts";
+import { tooLate } from "./model/request.ts";
 import { type Surroundings, serve } from "./serve.ts";
 
 /** How often connections and bodies are looked at. */
@@ -128,7 +129,7 @@ export function createHttp2Front(surroundings: Surroundings): Http2Front {
       responder.watch(limits.sendTimeoutMs);
       const { exchange } = responder;
       if (exchange?.uploads === true) exchange.watch(now, limits.bodyTimeoutMs);
-      else if (!responder.received && now - responder.since > limits.bodyTimeoutMs) exchange?.breakOff(LATE_BODY);
+      else if (!responder.received && now - responder.since > limits.bodyTimeoutMs) exchange?.breakOff(tooLate("bodyTimeoutMs"));
     }
     for (const [session, connection] of connections) {
       const { streams, idleSince, greeted, leavingSince } = connection;

@@ -6,7 +6,7 @@ import { STATUS_CODES } from "node:http";
 import { type Fault, fault } from "@headgate/core";
 import type { Exchange } from "./exchange.ts";
 import { type LingeringSocket, linger } from "./linger.ts";
-import { headerTooLarge } from "./model/request.ts";
+import { headerTooLarge, tooLate } from "./model/request.ts";
 import { problem } from "./model/response.ts";
 
 /** `late`: the limit that a request has passed which did not come in time. */
@@ -17,7 +17,7 @@ function faultOf(code: string | undefined, late: "headerTimeoutMs" | "bodyTimeou
     case "HPE_CHUNK_EXTENSIONS_OVERFLOW":
       return fault("malformed_request", "the chunk extensions are too large");
     case "ERR_HTTP_REQUEST_TIMEOUT":
-      return fault("request_timeout", "the request was not received in time", { limit: late });
+      return tooLate(late);
     default:
       return fault("malformed_request", "this is not a valid HTTP/1.1 request");
   }

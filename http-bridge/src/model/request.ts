@@ -86,6 +86,11 @@ export function tooManyFields(): Fault {
   return fault("headers_too_large", `there are more than ${LIMITS.headerFields} header fields`, { limit: "headerFields" });
 }
 
+/** The refusal of a request that did not come within a limit. */
+export function tooLate(limit: "headerTimeoutMs" | "bodyTimeoutMs"): Fault {
+  return fault("request_timeout", "the request was not received in time", { limit });
+}
+
 /** The refusal of a body over an endpoint's limit. */
 export function bodyTooLarge(limitBytes: number): Fault {
   return fault("body_too_large", `the request's body is larger than ${limitBytes} bytes`, { limit: "maxBodyBytes" });
