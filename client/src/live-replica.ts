@@ -60,9 +60,7 @@ export class LiveReplica implements Candidate, LinkEvents {
   /** How many answers come in one message, as a running mean. */
   slack = 1;
   link: Link | null = null;
-  /** Resolves when the first try to reach it is over, well or not, or has taken FIRST_TRY_MS. */
-  readonly tried: Promise<void>;
-  #triedNow = (): void => undefined;
+  readonly #firstTry = Promise.withResolvers<void>();
   /** The backend's setting. */
   #limit: number;
   #linked = false;
@@ -92,13 +90,8 @@ export class LiveReplica implements Candidate, LinkEvents {
     this.#limit = limit;
     this.most = limit;
     this.#events = events;
-    this.tried = new Promise((resolve) => {
-      const timer = setTimeout(resolve, FIRST_TRY_MS).unref();
-      this.#triedNow = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
+    const timer = setTimeout(this.#firstTry.resolve, FIRST_TRY_MS).unref();
+    void this.tried.then(() => clearTimeout(timer));
     this.#connect();
   }
 
@@ -107,6 +100,11 @@ export class LiveReplica implements Candidate, LinkEvents {
     if (limit === this.#limit) return;
     this.#limit = limit;
     this.most = limit;
+  }
+
+  /** Resolves when the first try to reach it is over, well or not, or has taken FIRST_TRY_MS. */
+  get tried(): Promise<void> {
+    return this.#firstTry.promise;
   }
 
   /** Sends a call. */
@@ -154,7 +152,7 @@ export class LiveReplica implements Candidate, LinkEvents {
     this.open = false;
     this.#stopTimers();
     this.#settled();
-    this.#triedNow();
+    this.#firstTry.resolve();
   }
 
   /** Ends at once. */
@@ -168,7 +166,7 @@ export class LiveReplica implements Candidate, LinkEvents {
   opened(): void {
     this.#linked = true;
     this.#reopen();
-    this.#triedNow();
+    this.#firstTry.resolve();
   }
 
   finished(call: Call): void {
@@ -258,7 +256,7 @@ export class LiveReplica implements Candidate, LinkEvents {
       this.#reconnectMs = Math.min(this.#reconnectMs * 2, RECONNECT_MAX_MS);
     }
     for (const call of lost) this.#events.lost(call, broken);
-    this.#triedNow();
+    this.#firstTry.resolve();
   }
 
   // --- inside ---

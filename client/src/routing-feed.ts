@@ -120,8 +120,7 @@ export class RoutingFeed {
     }
     const table = tableFromProto(kind.value);
     const taken = table.ok ? this.#owner.table(table.value) : Promise.resolve({ refused: table.error.message });
-    const before = this.#answered;
-    this.#answered = before.then(async () => this.#answer(stream, kind.value, await taken));
+    this.#answered = this.#answered.then(async () => this.#answer(stream, kind.value, await taken));
   }
 
   #answer(stream: GrpcStream, { epoch, sequence }: pb.RoutingTable, taken: Awaited<ReturnType<FeedOwner["table"]>>): void {

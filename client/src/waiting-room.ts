@@ -113,7 +113,7 @@ export class WaitingRoom {
   /** To be called every now and then while any wait. Gives those that have waited too long for a replica to come back. */
   look(now: number): Call[] {
     if (this.#work.openReplicas > 0) {
-      this.#forsakenAt = -1;
+      this.reached();
       return [];
     }
     if (this.#forsakenAt < 0) this.#forsakenAt = now;

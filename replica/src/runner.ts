@@ -25,7 +25,7 @@ export interface Incoming extends RequestSource {
   answer(answer: Answer): Promise<void> | null;
   /** Sends a fault instead. */
   refuse(fault: Fault): void;
-  /** Ends it early, for this reason as the handler sees it, and tells its caller that. */
+  /** Ends it early: its handler sees `reason`, its caller `told`. */
   giveUp(reason: Fault, told: Fault): void;
   /** Why nobody waits for an answer any more; null: someone does. */
   readonly gone: Fault | null;
